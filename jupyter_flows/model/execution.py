@@ -1,0 +1,141 @@
+"""An execution: one run of a flow version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from .value import Value
+from .words import ExecutionType, LogLevel, ReturnWhen, Status, Wish
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as it is kept and sent. `type` is the class's name, `ids` its attributes."""
+
+    type: str
+    message: str
+    ids: dict[str, str] = {}
+    traceback: str = ""
+
+
+class ResumeMode(StrEnum):
+    """How an execution goes on from its savepoint.
+
+    JOIN (after a crash, an eviction, a wake-up): the call's effect is committed; only its outcome is
+    handed in. AGAIN (after *Restore*, in a fork): the call is made again with the arguments it had.
+    """
+
+    JOIN = "JOIN"
+    AGAIN = "AGAIN"
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution with status WAITING waits for.
+
+    Executions by `execution_ids` and `return_when`, until `wake_at` if that is set (then the wait for
+    executions fails with DependencyTimeoutError; a sleep, which names none, just ends).
+    """
+
+    execution_ids: tuple[str, ...] = ()
+    return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED
+    wake_at: datetime | None = None
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the rules know of an execution. Instants are aware UTC.
+
+    `flow_version` is None for connections (then `flow` is the connector type) and for a NOTEBOOK.
+    `savepoint_id` is the savepoint it stands at and goes on from. `worker_id`, `lease_until` and
+    `epoch` are the claim; every write carries the epoch. `attempts` counts kernels that died since the
+    last savepoint was made. `creation_key` makes creation idempotent. `wake_at` repeats `wait.wake_at`.
+    """
+
+    id: str
+    type: ExecutionType
+    flow: str | None
+    flow_version: str | None
+    name: str
+    directory: str
+    status: Status
+    created_at: datetime
+    message: str | None = None
+    wish: Wish | None = None
+    inputs: dict[str, Value] = {}
+    outputs: dict[str, Value] = {}
+    parent_id: str | None = None
+    creation_key: str | None = None
+    attempts: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: ErrorInfo | None = None
+    worker_id: str | None = None
+    lease_until: datetime | None = None
+    epoch: int = 0
+    savepoint_id: str | None = None
+    resume_mode: ResumeMode = ResumeMode.JOIN
+    wait: Wait | None = None
+
+    def view(self) -> ExecutionView:
+        return ExecutionView(
+            id=self.id,
+            type=self.type,
+            flow=self.flow,
+            flow_version=self.flow_version,
+            name=self.name,
+            status=self.status,
+            wish=self.wish,
+            message=self.message,
+            input_value={key: value.shown() for key, value in self.inputs.items()},
+            output_value={key: value.shown() for key, value in self.outputs.items()},
+            parent_id=self.parent_id,
+            attempts=self.attempts,
+            created_at=self.created_at,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            error=self.error,
+        )
+
+
+class ExecutionView(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution as REST, the command line, `%flow` and handles show it."""
+
+    id: str
+    type: ExecutionType
+    flow: str | None
+    flow_version: str | None
+    name: str
+    status: Status
+    wish: Wish | None
+    message: str | None
+    input_value: dict[str, Any]
+    output_value: dict[str, Any]
+    parent_id: str | None
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: ErrorInfo | None
+    children: int = 0
+    savepoints: int = 0
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an execution's log; `number` grows within the store."""
+
+    number: int
+    execution_id: str
+    at: datetime
+    level: LogLevel
+    text: str
+    fields: dict[str, Any] = {}
+
+
+class CellOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell printed and showed: `outputs` in nbformat 4's shape. `cell` counts all cells from 0."""
+
+    cell: int
+    execution_count: int | None
+    outputs: tuple[dict[str, Any], ...] = ()

@@ -1,0 +1,157 @@
+"""A savepoint: durable state of one execution at one instruction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from .calls import Call
+from .words import SavepointKind
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the innermost frame of the flow waits.
+
+    `cell` counts the cells of the notebook from 0 (None for a script), `line` from 1 within the cell
+    or script, `source` is the text of the statement, `function` the qualified name ("handler").
+    """
+
+    cell: int | None = None
+    line: int = 0
+    source: str = ""
+    function: str = ""
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that could not be kept: a path a person can read, its type, and why."""
+
+    path: str
+    type: str
+    reason: str
+
+
+class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A savepoint as the kernel makes it; the engine gives it an id in the transaction of the call.
+
+    `manifest` is opaque to all but `snapshot`; `chunks` are the hashes it refers to. With ``exact``
+    False nothing can go on from here, for the `inexact_reason`. Sizes in bytes.
+    """
+
+    kind: SavepointKind
+    site: Site
+    manifest: bytes
+    chunks: tuple[str, ...]
+    name: str | None = None
+    exact: bool = True
+    inexact_reason: str | None = None
+    bytes_new: int = 0
+    bytes_total: int = 0
+    missing: tuple[Missing, ...] = ()
+
+
+class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored savepoint.
+
+    `number` counts the savepoints of its execution from 1; `parent_id` is the one before it in its
+    branch. `call` is the Flow-API call it was made for, `effect_ids` the executions that call created.
+    """
+
+    id: str
+    execution_id: str
+    parent_id: str | None
+    number: int
+    created_at: datetime
+    call: Call
+    draft: SavepointDraft
+    effect_ids: tuple[str, ...] = ()
+    restores: int = 0
+
+    def view(self) -> SavepointView:
+        return SavepointView(
+            id=self.id,
+            execution_id=self.execution_id,
+            parent_id=self.parent_id,
+            number=self.number,
+            name=self.draft.name,
+            kind=self.draft.kind,
+            created_at=self.created_at,
+            action=_action(self.call),
+            last_command=self.draft.site.source,
+            cell=self.draft.site.cell,
+            line=self.draft.site.line,
+            source=self.draft.site.source,
+            function=self.draft.site.function,
+            exact=self.draft.exact,
+            inexact_reason=self.draft.inexact_reason,
+            bytes_new=self.draft.bytes_new,
+            bytes_total=self.draft.bytes_total,
+            missing=self.draft.missing,
+        )
+
+
+# What a person calls each Flow-API call, in the words of the author's API.
+_ACTIONS = {
+    "StartFlow": "flow",
+    "Connect": "connect",
+    "RunExecution": "run",
+    "WaitFor": "wait_for",
+    "Sleep": "sleep",
+    "End": "end",
+    "Get": "get",
+    "Save": "save",
+    "SetOutput": "set_output",
+    "Log": "log",
+    "CreateSavepoint": "create_savepoint",
+    "LoadSavepoint": "load_savepoint",
+    "ListSavepoints": "savepoints",
+    "FindExecutions": "executions",
+    "Cancel": "cancel",
+    "CellFinished": "cell",
+}
+
+
+def _action(call: Call) -> str:
+    return _ACTIONS[type(call).__name__]
+
+
+class SavepointView(msgspec.Struct, frozen=True, kw_only=True):
+    """A savepoint as REST, the command line, `%flow` and `this.savepoints()` show it."""
+
+    id: str
+    execution_id: str
+    parent_id: str | None
+    number: int
+    name: str | None
+    kind: SavepointKind
+    created_at: datetime
+    action: str
+    last_command: str
+    cell: int | None
+    line: int
+    source: str
+    function: str
+    exact: bool
+    inexact_reason: str | None
+    bytes_new: int
+    bytes_total: int
+    missing: tuple[Missing, ...]
+
+
+class VariableView(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable in a savepoint, known without unpickling anything.
+
+    `scope` is ``globals`` or the function of the frame; `shape` is None where there is none;
+    `bytes` counts what its group keeps; `digest` is equal exactly when the kept content is.
+    """
+
+    scope: str
+    name: str
+    type: str
+    text: str
+    shape: tuple[int, ...] | None = None
+    bytes: int = 0
+    digest: str = ""
+    missing: str | None = None
+    extra: dict[str, Any] = {}
