@@ -1,0 +1,625 @@
+"""What the author of a flow sees: `this`, `system`, handles of other executions, and the errors.
+
+    import flow_api                                 # inside a flow
+    from jupyter_flows import flow_api              # elsewhere
+
+Every method here is a Flow-API call: the kernel's runtime makes a savepoint, the engine commits it
+together with the call's effect, and the call returns, in this process or, after a crash or a restore,
+in another one. So a method only says what is asked (a `model.Call`) and what its answer becomes
+(`Pending`); both are kept in the savepoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn, Protocol
+
+from . import model
+from .errors import (
+    ConflictError,
+    DependencyFailedError,
+    DependencyTimeoutError,
+    EngineException,
+    ExecutionCancel,
+    ExecutionError,
+    ExecutionSuccess,
+    ExtraInputError,
+    InternalError,
+    InvalidFlowError,
+    InvalidInputError,
+    KernelDiedError,
+    LifecycleSignal,
+    LockTimeoutError,
+    MessageResponseTimeoutError,
+    MissingInputError,
+    PermissionDenied,
+    ResourceNotFoundError,
+    SavepointError,
+    SchemaValidationError,
+    TimeoutExceededError,
+    from_parts,
+)
+from .model import ExecutionType, LogLevel, ReturnWhen, Status
+
+__all__ = [
+    "ConflictError",
+    "DependencyFailedError",
+    "DependencyTimeoutError",
+    "EngineException",
+    "Execution",
+    "ExecutionCancel",
+    "ExecutionError",
+    "ExecutionSuccess",
+    "ExecutionType",
+    "ExtraInputError",
+    "InternalError",
+    "InvalidFlowError",
+    "InvalidInputError",
+    "KernelDiedError",
+    "LifecycleSignal",
+    "LockTimeoutError",
+    "MessageResponseTimeoutError",
+    "MissingInputError",
+    "PermissionDenied",
+    "ResourceNotFoundError",
+    "ReturnWhen",
+    "Savepoint",
+    "SavepointError",
+    "SchemaValidationError",
+    "Status",
+    "System",
+    "TimeoutExceededError",
+]
+
+
+class Runtime(Protocol):
+    """What the kernel plugs in: makes the savepoint, speaks with the worker, encodes values."""
+
+    @property
+    def execution_id(self) -> str: ...
+
+    def perform(self, callee: Callable[..., Any], call: model.Call, pending: Pending) -> Any:
+        """Make `call` for the flow frame that called `callee`; return what `pending` makes of the answer."""
+
+    def encode(self, value: Any, name: str) -> model.Value: ...
+
+    def decode(self, value: model.Value) -> Any: ...
+
+
+_runtime: Runtime | None = None
+
+
+def use_runtime(runtime: Runtime | None) -> None:
+    """Plug in the runtime of this process; only the kernel calls this."""
+    global _runtime
+    _runtime = runtime
+
+
+def _current() -> Runtime:
+    if _runtime is None:
+        raise InternalError(
+            "no flow is running in this process: open the notebook with the Flows kernel, "
+            "or run the flow with `jupyter flows run`"
+        )
+    return _runtime
+
+
+class Pending:
+    """What becomes of a call's answer: `returns` names it, `subjects` are the handles concerned.
+
+    Pickled with the savepoint, together with the flow's variables, so that the handle that comes back
+    from ``child.wait()`` is the very object that the flow holds.
+    """
+
+    def __init__(self, returns: str, *subjects: Execution) -> None:
+        self.returns = returns
+        self.subjects = subjects
+
+    def outcome(self, call: model.Call, answer: model.Answer) -> Any:
+        """The value that the call returns. Raises the answer's error, or the signal that ends the flow."""
+        for subject in self.subjects:
+            subject._learn(answer)
+        if answer.error is not None and not self._expects(answer.error):
+            info = answer.error
+            raise from_parts(info.type, info.message, info.ids)
+        return _RETURNS[self.returns](self, call, answer)
+
+    def _expects(self, error: model.ErrorInfo) -> bool:
+        return self.returns == "existence" and error.type == ResourceNotFoundError.__name__
+
+
+def _returns_new_handle(_: Pending, __: model.Call, answer: model.Answer) -> Execution:
+    return _handle(answer.executions[0])
+
+
+def _returns_handles(_: Pending, __: model.Call, answer: model.Answer) -> list[Execution]:
+    return [_handle(view) for view in answer.executions]
+
+
+def _returns_subject(pending: Pending, _: model.Call, __: model.Answer) -> Execution:
+    return pending.subjects[0]
+
+
+def _returns_nothing(_: Pending, __: model.Call, ___: model.Answer) -> None:
+    return None
+
+
+def _returns_field(pending: Pending, call: model.Call, answer: model.Answer) -> Any:
+    return next(iter(_returns_fields(pending, call, answer).values()))
+
+
+def _returns_fields(_: Pending, call: model.Call, answer: model.Answer) -> dict[str, Any]:
+    assert isinstance(call, model.Get)
+    found: dict[str, Any] = {}
+    for field in call.fields:
+        if field in ("output_value", "outputs"):
+            found[field] = _decoded(answer.outputs or {})
+        elif field in ("input_value", "inputs"):
+            found[field] = _decoded(answer.inputs or {})
+        else:
+            found[field] = _typed(field, answer.fields[field])
+    return found
+
+
+def _returns_savepoints(_: Pending, __: model.Call, answer: model.Answer) -> list[Savepoint]:
+    return [Savepoint(view) for view in answer.savepoints]
+
+
+def _returns_existence(_: Pending, __: model.Call, answer: model.Answer) -> bool:
+    return bool(answer.executions)
+
+
+def _raises_signal(_: Pending, call: model.Call, __: model.Answer) -> NoReturn:
+    assert isinstance(call, model.End)
+    raise {
+        Status.ENDED_SUCCESS: ExecutionSuccess,
+        Status.ENDED_ERROR: ExecutionError,
+        Status.ENDED_CANCELLED: ExecutionCancel,
+    }[call.status](call.message)
+
+
+_RETURNS: dict[str, Callable[[Pending, model.Call, model.Answer], Any]] = {
+    "new handle": _returns_new_handle,
+    "handles": _returns_handles,
+    "subject": _returns_subject,
+    "nothing": _returns_nothing,
+    "field": _returns_field,
+    "fields": _returns_fields,
+    "savepoints": _returns_savepoints,
+    "existence": _returns_existence,
+    "signal": _raises_signal,
+}
+
+
+def _decoded(values: Mapping[str, model.Value]) -> dict[str, Any]:
+    runtime = _current()
+    return {name: runtime.decode(value) for name, value in values.items()}
+
+
+def _typed(field: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if field.endswith("_at") and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if field == "status":
+        return Status(value)
+    if field == "type":
+        return ExecutionType(value)
+    return value
+
+
+def _handle(view: model.ExecutionView) -> Execution:
+    handle = Execution(view.id)
+    handle._fields = _plain(view)
+    return handle
+
+
+def _plain(view: model.ExecutionView) -> dict[str, Any]:
+    return {"name": view.name, "flow": view.flow, "status": view.status, "message": view.message}
+
+
+class Execution:
+    """A handle of an execution: `this`, or one that a call gave back. Equal and hashed by its id.
+
+    The methods that end, wait, log or make savepoints act on the running execution and are called on
+    `this`; the others act on whatever execution the handle is of.
+    """
+
+    id: str
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self._fields: dict[str, Any] = {}
+        self._staged: dict[str, Any] = {}
+
+    # --- children --------------------------------------------------------------------------------
+
+    def flow(
+        self,
+        flow: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        run: bool = True,
+        wait: bool | ReturnWhen = True,
+        **kwargs: Any,
+    ) -> Execution:
+        """Start a flow as a child.
+
+        Arguments:
+            flow: its name or path, beside this flow or under the flows' root.
+            inputs: what the child gets as inputs; unknown keywords are added to them.
+            name: the child's name in the panels, by default the flow's.
+            run: False only creates the child; start it with `run()` or `run_async()`.
+            wait: False starts it in the background; a `return_when` says when the wait is over.
+
+        Returns a handle of the child. Raises DependencyFailedError when it was waited for and did not
+        end in success, ResourceNotFoundError and InvalidFlowError for a flow that cannot be run, and
+        InvalidInputError for inputs that cannot be kept.
+        """
+        call = model.StartFlow(
+            flow=flow,
+            inputs=_encoded({**(inputs or {}), **kwargs}),
+            name=name,
+            run=run,
+            wait=run and bool(wait),
+            return_when=_return_when(wait),
+        )
+        return self._own()._perform(self.flow, call, Pending("new handle"))  # type: ignore[no-any-return]
+
+    def connect(
+        self,
+        connector: str | None = None,
+        *,
+        connector_type: str | None = None,
+        name: str | None = None,
+        run: bool = True,
+        wait: bool | ReturnWhen = True,
+        **inputs: Any,
+    ) -> Execution:
+        """Talk to a service outside through a connection execution, which the worker runs.
+
+        Arguments: `connector_type` ("SQL", "REST", or one that a package adds) or `connector`, which
+        means the same; `name`, `run` and `wait` as in `flow`; everything else is the connector's.
+
+        Returns a handle; ``.get('output_value')`` has the result. Raises DependencyFailedError when the
+        connection failed, ResourceNotFoundError for an unknown type.
+        """
+        kind = connector_type or connector
+        if not kind:
+            raise MissingInputError("connect needs a connector_type, for example connector_type='SQL'")
+        call = model.Connect(
+            connector_type=kind,
+            inputs=_encoded(inputs),
+            name=name,
+            run=run,
+            wait=run and bool(wait),
+            return_when=_return_when(wait),
+        )
+        return self._own()._perform(self.connect, call, Pending("new handle"))  # type: ignore[no-any-return]
+
+    def run(self) -> Execution:
+        """Start an execution created with ``run=False`` and wait for it. Returns itself."""
+        call = model.RunExecution(execution_id=self.id, wait=True)
+        return self._perform(self.run, call, Pending("subject", self))  # type: ignore[no-any-return]
+
+    def run_async(self) -> Execution:
+        """Start an execution created with ``run=False`` in the background. Returns itself."""
+        call = model.RunExecution(execution_id=self.id, wait=False)
+        return self._perform(self.run_async, call, Pending("subject", self))  # type: ignore[no-any-return]
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    def wait_for(
+        self,
+        *executions: Execution,
+        return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED,
+        timeout: float | None = None,
+    ) -> None:
+        """Wait for other executions; `timeout` in seconds.
+
+        Raises DependencyFailedError as soon as one did not end in success (ALL_SUCCEEDED only) and
+        DependencyTimeoutError when the time is over.
+        """
+        for execution in executions:
+            if not isinstance(execution, Execution):
+                raise InvalidInputError(
+                    f"wait_for takes handles of executions, not {type(execution).__name__}; "
+                    "put an asterisk before a list of them"
+                )
+        call = model.WaitFor(
+            execution_ids=tuple(dict.fromkeys(execution.id for execution in executions)),
+            return_when=ReturnWhen(return_when),
+            timeout=_seconds(timeout, "timeout"),
+        )
+        self._own()._perform(self.wait_for, call, Pending("nothing", *executions))
+
+    def wait(
+        self,
+        *,
+        return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED,
+        timeout: float | None = None,
+    ) -> Execution:
+        """Wait for this execution to end; as `wait_for`. Returns itself."""
+        call = model.WaitFor(
+            execution_ids=(self.id,),
+            return_when=ReturnWhen(return_when),
+            timeout=_seconds(timeout, "timeout"),
+        )
+        return self._perform(self.wait, call, Pending("subject", self))  # type: ignore[no-any-return]
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; no slot and, when long, no memory is held meanwhile."""
+        if seconds is None:
+            raise InvalidInputError("sleep takes a number of seconds")
+        self._own()._perform(
+            self.sleep, model.Sleep(seconds=_seconds(seconds, "seconds")), Pending("nothing")
+        )
+
+    def sleep_until(self, until: datetime | float) -> None:
+        """Sleep until an instant: an aware datetime (a naive one is UTC) or a Unix timestamp in seconds."""
+        if isinstance(until, datetime):
+            instant = until if until.tzinfo else until.replace(tzinfo=UTC)
+        else:
+            instant = datetime.fromtimestamp(_number(until, "until"), UTC)
+        self._own()._perform(self.sleep_until, model.Sleep(until=instant.astimezone(UTC)), Pending("nothing"))
+
+    # --- ending ----------------------------------------------------------------------------------
+
+    def success(self, message: str | None = None) -> NoReturn:
+        """End this execution in success. Never returns; `finally` blocks run."""
+        self._end(self.success, Status.ENDED_SUCCESS, message)
+
+    def error(self, message: str | None = None) -> NoReturn:
+        """End this execution with an error. Never returns; `finally` blocks run."""
+        self._end(self.error, Status.ENDED_ERROR, message)
+
+    def end(self, status: Status | str, message: str | None = None) -> NoReturn:
+        """End this execution with a final status. Never returns; `finally` blocks run."""
+        known = [final.value for final in Status if final.is_final]
+        if status not in known:
+            raise InvalidInputError(f"{status!r} is not a final status; take one of {', '.join(known)}")
+        self._end(self.end, Status(status), message)
+
+    def _end(self, callee: Callable[..., Any], status: Status, message: str | None) -> NoReturn:
+        call = model.End(status=status, message=None if message is None else str(message))
+        self._own()._perform(callee, call, Pending("signal"))
+        raise AssertionError("the engine let an ended flow go on")
+
+    # --- data ------------------------------------------------------------------------------------
+
+    def get(self, *fields: str) -> Any:
+        """Fields of this execution: one gives its value, several a dict by name.
+
+        Known are ``input_value`` and ``output_value`` (dicts of real objects) and the fields of an
+        execution (``name``, ``status``, ``message``, ``error``, ``created_at`` …). What is known of an
+        execution that has ended is not asked for again. Raises InvalidInputError for an unknown field.
+        """
+        return self._get(self.get, fields)
+
+    def load(self, *fields: str) -> Any:
+        """As `get`, always read from the store."""
+        return self._get(self.load, fields)
+
+    def _get(self, callee: Callable[..., Any], fields: tuple[str, ...]) -> Any:
+        if not fields:
+            raise MissingInputError("get and load take the names of fields, for example 'output_value'")
+        call = model.Get(execution_id=self.id, fields=fields)
+        return self._perform(callee, call, Pending("field" if len(fields) == 1 else "fields"))
+
+    def set(self, **fields: Any) -> Execution:
+        """Note fields for the next `save`. Returns itself. Makes no savepoint: nothing leaves the flow."""
+        _check_fields(fields)
+        self._staged.update(fields)
+        return self
+
+    def save(self, **fields: Any) -> Execution:
+        """Write ``name``, ``message`` or ``output_value`` (a dict, replaces all outputs). Returns itself."""
+        _check_fields(fields)
+        staged = {**self._staged, **fields}
+        outputs = staged.get("output_value")
+        if outputs is not None and not isinstance(outputs, Mapping):
+            raise InvalidInputError("output_value is a dict of outputs by name")
+        call = model.Save(
+            execution_id=self.id,
+            name=_text(staged.get("name")),
+            message=_text(staged.get("message")),
+            outputs=None if outputs is None else _encoded(outputs),
+        )
+        self._staged = {}
+        return self._perform(self.save, call, Pending("subject", self))  # type: ignore[no-any-return]
+
+    def set_output(self, *pair: Any, **values: Any) -> None:
+        """`set_output(key, value)` or `set_output(key=value, …)`: add to the outputs of `this`."""
+        if len(pair) not in (0, 2) or (pair and not isinstance(pair[0], str)):
+            raise InvalidInputError("set_output takes a key and its value, or keywords")
+        outputs = {**({pair[0]: pair[1]} if pair else {}), **values}
+        self._own()._perform(self.set_output, model.SetOutput(outputs=_encoded(outputs)), Pending("nothing"))
+
+    def log(self, *values: Any, level: LogLevel | str = LogLevel.INFO, **named: Any) -> None:
+        """A line in the log of `this`: the values as text, the named ones as fields."""
+        if level not in [known.value for known in LogLevel]:
+            known_levels = ", ".join(known.value for known in LogLevel)
+            raise InvalidInputError(f"{level!r} is not a level; take one of {known_levels}")
+        call = model.Log(
+            text=" ".join(str(value) for value in values),
+            level=LogLevel(level),
+            fields={name: _loggable(value) for name, value in named.items()},
+        )
+        self._own()._perform(self.log, call, Pending("nothing"))
+
+    # --- savepoints ------------------------------------------------------------------------------
+
+    def create_savepoint(self, name: str | None = None) -> None:
+        """Make a named savepoint here. Restoring it means that this call returns again."""
+        self._own()._perform(
+            self.create_savepoint, model.CreateSavepoint(name=_text(name)), Pending("nothing")
+        )
+
+    def load_savepoint(self, ref: str | Savepoint, by: str = "id", max_restores: int = 100) -> NoReturn:
+        """Put this execution back to one of its savepoints. Never returns.
+
+        Arguments: `ref`, an id or, with ``by='name'``, a name (the newest savepoint of that name);
+        `max_restores`: how often the same savepoint may be restored this way before SavepointError
+        says that the flow goes round in circles. Timeouts of the execution are cleared.
+        """
+        if by not in ("id", "name"):
+            raise InvalidInputError(f"by={by!r}: a savepoint is found by 'id' or by 'name'")
+        wanted = ref.id if isinstance(ref, Savepoint) else str(ref)
+        call = model.LoadSavepoint(ref=wanted, by=by, max_restores=max_restores)
+        self._own()._perform(self.load_savepoint, call, Pending("nothing"))
+        raise AssertionError("the engine let a restored flow go on")
+
+    def savepoints(self) -> list[Savepoint]:
+        """The savepoints of this execution, oldest first."""
+        return self._perform(  # type: ignore[no-any-return]
+            self.savepoints, model.ListSavepoints(execution_id=self.id), Pending("savepoints")
+        )
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def cancel(self) -> Execution:
+        """Ask for this execution to be cancelled. Returns itself; `wait` for it if need be."""
+        return self._perform(  # type: ignore[no-any-return]
+            self.cancel, model.Cancel(execution_id=self.id), Pending("subject", self)
+        )
+
+    def exists(self) -> bool:
+        """Whether the store knows this execution."""
+        call = model.FindExecutions(execution_id=self.id)
+        return self._perform(self.exists, call, Pending("existence"))  # type: ignore[no-any-return]
+
+    # --- how it is done --------------------------------------------------------------------------
+
+    def _perform(self, callee: Callable[..., Any], call: model.Call, pending: Pending) -> Any:
+        return _current().perform(callee, call, pending)
+
+    def _own(self) -> Execution:
+        """Itself if it is `this`; a call on behalf of another execution would act in the wrong place."""
+        if self.id != _current().execution_id:
+            raise ConflictError(
+                "this method acts on the running execution: call it on `this`", execution_id=self.id
+            )
+        return self
+
+    def _learn(self, answer: model.Answer) -> None:
+        for view in answer.executions:
+            if view.id == self.id:
+                self._fields = _plain(view)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Execution) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        known = self._fields
+        about = f" {known['name']!r} {known['status']}" if known else ""
+        return f"<Execution {self.id}{about}>"
+
+
+class Savepoint:
+    """A savepoint in a list: its fields are those of the panels (`created_at`, `action`, `line` …)."""
+
+    def __init__(self, view: model.SavepointView) -> None:
+        self._view = view
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._view, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Savepoint) and other._view.id == self._view.id
+
+    def __hash__(self) -> int:
+        return hash(self._view.id)
+
+    def __repr__(self) -> str:
+        view = self._view
+        label = f" {view.name!r}" if view.name else ""
+        return f"<Savepoint {view.id}{label} {view.action} line {view.line}>"
+
+
+class System:
+    """What is not one execution: finding executions, and the vocabulary of waits."""
+
+    return_when = ReturnWhen
+
+    def execution(self, id: str) -> Execution:
+        """A handle of the execution with that id. Raises ResourceNotFoundError."""
+        return _current().perform(  # type: ignore[no-any-return]
+            self.execution, model.FindExecutions(execution_id=str(id)), Pending("new handle")
+        )
+
+    def executions(
+        self,
+        *,
+        flow: str | None = None,
+        status: Status | str | None = None,
+        parent: Execution | None = None,
+        limit: int = 1000,
+    ) -> list[Execution]:
+        """Handles of executions, newest first, at most `limit`."""
+        if status is not None and status not in [known.value for known in Status]:
+            raise InvalidInputError(f"{status!r} is not a status")
+        call = model.FindExecutions(
+            flow=flow,
+            status=None if status is None else Status(status),
+            parent_id=None if parent is None else parent.id,
+            limit=limit,
+        )
+        return _current().perform(self.executions, call, Pending("handles"))  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, System)
+
+    def __hash__(self) -> int:
+        return hash(System)
+
+
+def _encoded(values: Mapping[str, Any]) -> dict[str, model.Value]:
+    runtime = _current()
+    for name in values:
+        if not isinstance(name, str):
+            raise InvalidInputError(f"inputs and outputs are named by strings, not by {name!r}")
+    return {name: runtime.encode(value, name) for name, value in values.items()}
+
+
+def _return_when(wait: bool | ReturnWhen) -> ReturnWhen:
+    return ReturnWhen.ALL_SUCCEEDED if isinstance(wait, bool) else ReturnWhen(wait)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise InvalidInputError(f"{name} is a number, not {value!r}")
+    return value
+
+
+def _seconds(value: float | None, name: str) -> float | None:
+    if value is None:
+        return None
+    if _number(value, name) < 0:
+        raise InvalidInputError(f"{name} is a number of seconds from now, not {value!r}")
+    return float(value)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    known = ("name", "message", "output_value")
+    for field in fields:
+        if field not in known:
+            raise InvalidInputError(f"{field!r} cannot be set; known are {', '.join(known)}")
+
+
+def _loggable(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
