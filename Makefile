@@ -1,0 +1,74 @@
+# make lab        JupyterLab on examples/, with everything built       make demo   an execution outlives its kernel
+# make test       all tests, in parallel                               make lint   ruff, mypy, eslint, strict TypeScript
+# make test-long  the tests that take minutes                          make bench  all benchmarks
+#
+# All of it happens inside this checkout: .venv, node_modules and .jupyter-flows are git-ignored. `make PYTHON=…`
+# chooses the Python that .venv is made with; LAB_ARGS goes to JupyterLab, TEST_ARGS to pytest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := lab
+.PHONY: lab test test-long demo lint bench clean front-end-test
+
+OLDEST_PYTHON := 3.11
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+
+BIN := .venv/bin
+STORE := sqlite:///$(CURDIR)/.jupyter-flows/flows.sqlite
+LAB_ARGS ?=
+TEST_ARGS ?=
+# Two workers for each core: most of what the tests do is to wait for kernels, servers and databases.
+TEST_WORKERS ?= $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
+ROOT_MAY := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+
+FRONT_END := $(shell find labextension jupyter-config -type f \
+	-not -path '*/node_modules/*' -not -path '*/lib/*' -not -path '*/coverage/*' -not -name '*.tsbuildinfo')
+
+lab: .venv/installed
+	@mkdir -p .jupyter-flows
+	JUPYTER_FLOWS_STORE="$${JUPYTER_FLOWS_STORE:-$(STORE)}" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/jupyter lab $(ROOT_MAY) --ServerApp.root_dir="$(CURDIR)/examples" $(LAB_ARGS)
+
+demo: .venv/installed
+	$(BIN)/python examples/demo.py
+
+test: .venv/installed front-end-test
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m "not long" $(TEST_ARGS)
+
+test-long: .venv/installed
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m long $(TEST_ARGS)
+
+front-end-test: .venv/installed
+	cd labextension && npm test
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd labextension && npm run lint
+
+bench: .venv/installed
+	@for file in benchmarks/[a-z]*.py; do name=$$(basename $$file .py); \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+clean:
+	rm -rf .venv labextension/node_modules labextension/lib jupyter_flows/labextension test-results .jupyter-flows
+
+# The package in editable mode: Python is used from the source tree, the panels are built and copied into .venv.
+.venv/installed: .venv/bin/python pyproject.toml hatch_build.py $(FRONT_END)
+	@$(call need_node)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[examples,postgresql,test,lint]'
+	@touch $@
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] && $(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "make: jupyter-flows needs Python \
+	$(OLDEST_PYTHON) or newer with its venv module; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 \
+	| head -n 1 || echo not there). Install one (Debian: apt-get install python3-venv) or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(call need_node)
+	$(PYTHON) -m venv .venv
+
+define need_node
+version=$$(node --version 2>/dev/null) && command -v npm >/dev/null && [ "$$(expr "$$version" : 'v\([0-9]*\)')" -ge 20 ] \
+	|| { echo "make: building the JupyterLab panels needs Node.js 20 or newer with npm; found $${version:-none}. Install it and say make again" >&2; exit 1; }
+endef
