@@ -1,0 +1,256 @@
+"""The store's port: what the engine may ask of a store, and what every store promises.
+
+The contract, held by one test file for all implementations (tests/store/test_contract.py):
+
+- `writing()` is one transaction. It sees the newest committed state and either commits all or nothing;
+  an exception inside takes everything back. Two transactions that write the same execution never
+  overlap: SQLite takes the write lock at BEGIN, PostgreSQL locks the rows read with ``lock=True``.
+- `reading()` sees one consistent state and writes nothing.
+- Every write of an execution, savepoint or log line also records a change, whose `seq` grows.
+- What is committed survives a crash of the process and of the machine.
+- Listeners are told after the commit, never before; they may be told more often than needed.
+- A store knows no rules. It keeps values, and refuses what must never be.
+
+All instants are aware UTC; the caller brings them, so that a test moves the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ..model import (
+    CellOutput,
+    Execution,
+    ExecutionType,
+    ExecutionView,
+    FlowSource,
+    LogLevel,
+    LogLine,
+    Savepoint,
+    SavepointView,
+    Status,
+)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that panels show is different now. `kind`: "execution", "savepoint" or "log"."""
+
+    seq: int
+    kind: str
+    execution_id: str
+    parent_id: str | None
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listener is told after a commit: `has_changes` for panels, `is_due` for workers.
+
+    `is_due`: an execution may be ready to be claimed, a timer may be nearer, or a worker may have to
+    react to a wish or a restore. A commit of another process is told with both True.
+    """
+
+    has_changes: bool
+    is_due: bool
+
+
+class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that holds or held leases. `process` names its process beyond reuse of `pid`."""
+
+    id: str
+    host: str
+    pid: int
+    process: str
+    slots: int
+    started_at: datetime
+    seen_at: datetime
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a list, newest first; `next` is the cursor of the following part, None at the end."""
+
+    executions: tuple[ExecutionView, ...]
+    next: str | None = None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker checks its kernels against: the claim on an execution as the store knows it."""
+
+    id: str
+    status: Status
+    epoch: int
+    worker_id: str | None
+    cancels: bool
+    pauses: bool
+
+
+class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which executions a list shows. `text` is looked for in name, flow and message; `cursor` comes
+    from the page before; at most `limit` are returned."""
+
+    status: Status | None = None
+    flow: str | None = None
+    parent_id: str | None = None
+    roots_only: bool = False
+    text: str | None = None
+    type: ExecutionType | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class Transaction(Protocol):
+    """One transaction of a store. Values are frozen: a change is a new value written back."""
+
+    # --- flow versions
+    def put_flow_version(self, source: FlowSource) -> None:
+        """Keep the source; a version that is there already stays as it is."""
+
+    def flow_version(self, digest: str, flow: str) -> FlowSource | None: ...
+
+    # --- executions
+    def insert_execution(self, execution: Execution) -> None:
+        """Raises ConflictError when its id or creation key is taken."""
+
+    def update_execution(self, execution: Execution, epoch: int) -> None:
+        """Write it back. Raises StaleLeaseError when the stored epoch is not `epoch` (as it was read)."""
+
+    def execution(self, execution_id: str, lock: bool = False) -> Execution | None: ...
+
+    def executions(self, execution_ids: Iterable[str], lock: bool = False) -> dict[str, Execution]:
+        """Those that exist, by id."""
+
+    def execution_by_key(self, creation_key: str) -> Execution | None: ...
+
+    def view(self, execution_id: str) -> ExecutionView | None:
+        """With its counts of children and savepoints."""
+
+    def views(self, filter: ExecutionFilter) -> Page: ...
+
+    def children(self, parent_id: str) -> list[Execution]:
+        """In the order they were created."""
+
+    def delete_execution(self, execution_id: str) -> None:
+        """With its savepoints, log, outputs of cells and waits. Chunks stay until `sweep_chunks`."""
+
+    # --- what is due
+    def claimable(
+        self, worker_id: str, types: Sequence[ExecutionType], limit: int, now: datetime
+    ) -> list[Execution]:
+        """Locked QUEUED executions that this worker may claim, oldest first; rows that another worker
+        has locked are left out. One whose kernel another worker keeps (`worker_id` set) is left to it
+        until its `lease_until`; a NOTEBOOK always is."""
+
+    def has_claimable(self, worker_id: str, types: Sequence[ExecutionType], now: datetime) -> bool:
+        """Whether `claimable` would find one; cheap."""
+
+    def timers_due(self, now: datetime, limit: int) -> list[Execution]:
+        """Locked WAITING executions whose `wait.wake_at` has come, in order."""
+
+    def next_timer(self) -> datetime | None: ...
+
+    def held_by(self, worker_id: str) -> list[Held]:
+        """Executions whose `worker_id` is this worker."""
+
+    def held_executions(self, worker_ids: Sequence[str]) -> list[Execution]:
+        """Locked executions that these workers hold."""
+
+    def expired(self, now: datetime, limit: int) -> list[Execution]:
+        """Locked RUNNING executions whose lease is over."""
+
+    def renew_leases(self, worker_id: str, lease_until: datetime) -> None:
+        """For every execution that the worker runs."""
+
+    def count_busy(self) -> int:
+        """How many executions are QUEUED or RUNNING, notebooks left out."""
+
+    # --- waits
+    def put_waits(self, execution_id: str, awaited_ids: Iterable[str]) -> None: ...
+
+    def end_waits(self, execution_id: str) -> None: ...
+
+    def waiters(self, awaited_id: str) -> list[Execution]:
+        """Locked WAITING executions that wait for this one."""
+
+    def end_wait(self, execution_id: str, awaited_id: str) -> int:
+        """Forget one awaited execution; return how many are left."""
+
+    # --- savepoints
+    def insert_savepoint(self, savepoint: Savepoint) -> None: ...
+
+    def next_savepoint_number(self, execution_id: str) -> int: ...
+
+    def savepoint(self, savepoint_id: str) -> Savepoint | None: ...
+
+    def savepoint_by_name(self, execution_id: str, name: str) -> Savepoint | None:
+        """The newest of that name."""
+
+    def savepoint_views(self, execution_id: str) -> list[SavepointView]:
+        """In the order they were made."""
+
+    def branch(self, savepoint_id: str) -> list[Savepoint]:
+        """The savepoint and all before it in its branch, newest first, without manifests and chunks."""
+
+    def count_restore(self, savepoint_id: str) -> None: ...
+
+    def delete_savepoints(self, execution_id: str) -> None: ...
+
+    # --- log, outputs of cells, chunks
+    def append_log(
+        self, execution_id: str, at: datetime, level: LogLevel, text: str, fields: Mapping[str, object]
+    ) -> None: ...
+
+    def log(self, execution_id: str, after: int, limit: int) -> list[LogLine]:
+        """Lines whose number is greater than `after`, in order."""
+
+    def put_cells(self, execution_id: str, cells: Iterable[CellOutput], replaces_all: bool = False) -> None: ...
+
+    def cells(self, execution_id: str) -> tuple[CellOutput, ...]: ...
+
+    def put_chunks(self, chunks: Mapping[str, bytes]) -> None:
+        """By hash; one that is there already stays as it is."""
+
+    def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        """Those that exist, by hash."""
+
+    def sweep_chunks(self) -> int:
+        """Remove chunks that no savepoint, value or call refers to; return how many."""
+
+    # --- changes
+    def changes(self, after: int, limit: int) -> list[Change]: ...
+
+    def newest_change(self) -> int: ...
+
+    def prune_changes(self, keep: int) -> None:
+        """Forget all but the newest `keep` changes."""
+
+    # --- workers
+    def put_worker(self, worker: WorkerRecord) -> None: ...
+
+    def workers(self) -> list[WorkerRecord]: ...
+
+    def delete_worker(self, worker_id: str) -> None: ...
+
+
+class Store(Protocol):
+    """See the contract above. Safe to use from several threads.
+
+    `url` names it without a password; `chunk_directory` is where kernels of this machine may read and
+    write large chunks as files (None: there is no such place).
+    """
+
+    url: str
+    chunk_directory: str | None
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """Raises StoreError when it cannot be written (locked, read-only, disk full …)."""
+
+    def reading(self) -> AbstractContextManager[Transaction]: ...
+
+    def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `listener`, in any thread, soon after any commit, also of other processes; returns what
+        ends it."""
+
+    def close(self) -> None: ...
