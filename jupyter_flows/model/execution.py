@@ -50,7 +50,13 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     `flow_version` is None for connections (then `flow` is the connector type) and for a NOTEBOOK.
     `savepoint_id` is the savepoint it stands at and goes on from. `worker_id`, `lease_until` and
     `epoch` are the claim; every write carries the epoch. `attempts` counts kernels that died since the
-    last savepoint was made. `creation_key` makes creation idempotent. `wake_at` repeats `wait.wake_at`.
+    last savepoint was made. `creation_key` makes creation idempotent. `wait` is kept until the next
+    savepoint, so that an outcome can be told again after a crash.
+
+    `joining` is the newest savepoint of the branch while an execution that stood at an inexact savepoint
+    goes on from an older exact one: the calls between them are joined, not made again.
+    `cancel_savepoint_id` is where ExecutionCancel was handed to the flow: only that call raises it, so
+    that `finally` blocks may make calls.
     """
 
     id: str
@@ -77,6 +83,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     savepoint_id: str | None = None
     resume_mode: ResumeMode = ResumeMode.JOIN
     wait: Wait | None = None
+    joining: str | None = None
+    cancel_savepoint_id: str | None = None
 
     def view(self) -> ExecutionView:
         return ExecutionView(

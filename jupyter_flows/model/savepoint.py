@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .calls import Call
+from .execution import ErrorInfo
 from .words import SavepointKind
 
 
@@ -55,7 +56,8 @@ class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
     """A stored savepoint.
 
     `number` counts the savepoints of its execution from 1; `parent_id` is the one before it in its
-    branch. `call` is the Flow-API call it was made for, `effect_ids` the executions that call created.
+    branch. `call` is the Flow-API call it was made for, `effect_ids` the executions that call created,
+    `error` why it had no effect (an unknown flow …), so that the same error is told again after a crash.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
     draft: SavepointDraft
     effect_ids: tuple[str, ...] = ()
     restores: int = 0
+    error: ErrorInfo | None = None
 
     def view(self) -> SavepointView:
         return SavepointView(
