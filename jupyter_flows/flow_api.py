@@ -193,6 +193,11 @@ _RETURNS: dict[str, Callable[[Pending, model.Call, model.Answer], Any]] = {
 }
 
 
+def add_return(name: str, returns: Callable[[Pending, model.Call, model.Answer], Any]) -> None:
+    """Teach `Pending` one more way to turn an answer into a value; for the kernel's own commands."""
+    _RETURNS[name] = returns
+
+
 def _decoded(values: Mapping[str, model.Value]) -> dict[str, Any]:
     runtime = _current()
     return {name: runtime.decode(value) for name, value in values.items()}

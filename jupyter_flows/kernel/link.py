@@ -1,0 +1,117 @@
+"""The kernel's end of the socket to its worker.
+
+A reader thread takes what comes and hands each answer to whoever waits for its `seq`. The flow itself
+runs in the main thread and blocks while it waits, so that Ctrl-C (a notebook's *interrupt*) reaches it
+there and leaves the frames on the wire whole.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from .. import protocol
+from ..errors import InternalError
+
+Reply = TypeVar("Reply", bound=protocol.WorkerMessage)
+
+
+class Link:
+    """A connection to the worker at `path` (a Unix socket).
+
+    `on_lost` is called, in the reader thread, when the worker is gone; `on_stop` with a reason when it
+    takes the execution away. Raises InternalError if nobody listens at `path`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        kernel_id: str | None,
+        on_stop: Callable[[str], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise InternalError(
+                f"no Flows worker listens at {path} ({error.strerror}): start JupyterLab with the Flows "
+                "server extension, or `jupyter flows worker`"
+            ) from error
+        self._on_stop = on_stop
+        self._on_lost = on_lost
+        self._sending = threading.Lock()
+        self._last_seq = 0
+        self._waiting: dict[int, queue.SimpleQueue[protocol.WorkerMessage | None]] = {}
+        self._begun: queue.SimpleQueue[protocol.Begin] = queue.SimpleQueue()
+        self.is_open = True
+        python = ".".join(map(str, sys.version_info[:3]))
+        self.send(protocol.Hello(pid=os.getpid(), python=python, kernel_id=kernel_id))
+        threading.Thread(target=self._read, name="flows-link", daemon=True).start()
+
+    def next_seq(self) -> int:
+        self._last_seq += 1
+        return self._last_seq
+
+    def send(self, message: protocol.KernelMessage) -> None:
+        data = protocol.encode(message)
+        try:
+            with self._sending:
+                self._socket.sendall(data)
+        except OSError as error:
+            self.is_open = False
+            raise InternalError("the connection to the Flows worker is lost") from error
+
+    def request(
+        self,
+        message: protocol.OpenNotebook
+        | protocol.CallMade
+        | protocol.FetchChunks
+        | protocol.Ended
+        | protocol.Magic,
+        reply: type[Reply],
+    ) -> Reply:
+        """Send a message and block until its answer comes. Raises InternalError when the worker is gone."""
+        inbox: queue.SimpleQueue[protocol.WorkerMessage | None] = queue.SimpleQueue()
+        self._waiting[message.seq] = inbox
+        try:
+            self.send(message)
+            answer = inbox.get()
+        finally:
+            self._waiting.pop(message.seq, None)
+        if answer is None:
+            raise InternalError("the connection to the Flows worker was lost while it was asked something")
+        assert isinstance(answer, reply), f"{type(answer).__name__} is no answer to {message}"
+        return answer
+
+    def wait_for_work(self) -> protocol.Begin:
+        return self._begun.get()
+
+    def close(self) -> None:
+        self.is_open = False
+        self._socket.close()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._take(protocol.read_blocking(self._socket))
+        except OSError:
+            pass
+        self.is_open = False
+        for inbox in list(self._waiting.values()):
+            inbox.put(None)
+        self._on_lost()
+
+    def _take(self, message: protocol.WorkerMessage) -> None:
+        if isinstance(message, protocol.Stop):
+            self._on_stop(message.reason)
+        elif isinstance(message, protocol.Begin):
+            self._begun.put(message)
+        elif inbox := self._waiting.get(message.seq):
+            inbox.put(message)

@@ -1,0 +1,263 @@
+"""Runs one execution in a process of its own: from the start, or on from a savepoint.
+
+The worker takes the process away (`Stop`) whenever the execution is restored, evicted or claimed elsewhere;
+it ends at once, without running any more of the flow: everything that counts is committed.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from .. import flow_api, model, protocol
+from ..errors import (
+    ExecutionCancel,
+    ExecutionError,
+    ExecutionSuccess,
+    InvalidFlowError,
+    LifecycleSignal,
+    parts,
+)
+from .link import Link
+from .magics import FlowCommands
+from .outputs import CellRecorder
+from .runtime import FlowRuntime
+from .shell import HeadlessShell, flow_traceback
+
+#: How often outputs are sent while no Flow-API call carries them, in seconds.
+OUTPUT_INTERVAL = 0.5
+#: How long the process may take to end after its execution has, in seconds.
+EXIT_GRACE = 5.0
+
+
+class FlowFailed(Exception):
+    """Flow code raised; the error is already shown in its cell."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def main(socket_path: str, kernel_id: str) -> None:
+    """Wait for work, run one execution, and leave."""
+    sys.modules.setdefault("flow_api", flow_api)
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    # Making the shell is most of a kernel's start: do it before there is work.
+    shell = HeadlessShell.instance()
+    shell.adopt_flow_rules()
+    recorder = CellRecorder()
+    shell.attach(recorder)
+    link = Link(socket_path, kernel_id, on_stop=lambda _: os._exit(0), on_lost=lambda: os._exit(3))
+    run(link, link.wait_for_work(), shell, recorder)
+    _leave_soon()
+
+
+def _leave_soon() -> None:
+    """Let the interpreter end as usual (open files are flushed), but not wait for threads of the flow."""
+
+    def end_anyway() -> None:
+        threading.Event().wait(EXIT_GRACE)
+        os._exit(0)
+
+    threading.Thread(target=end_anyway, daemon=True).start()
+
+
+def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, recorder: CellRecorder) -> None:
+    """Run the execution to its end and report it."""
+    runtime = FlowRuntime(link, begin, shell, recorder)
+    shell.flow_commands = FlowCommands(lambda: runtime, link)
+    flow_api.use_runtime(runtime)
+    if begin.source is not None:
+        _enter(begin.source.directory)
+    threading.Thread(target=_send_outputs, args=(runtime,), name="flows-outputs", daemon=True).start()
+    status, message, error = _outcome(lambda: FlowRun(runtime, begin, shell, recorder).run(), shell)
+    sys.stdout.flush()
+    runtime.end(status, message, error)
+
+
+def _enter(directory: str) -> None:
+    if os.path.isdir(directory):
+        os.chdir(directory)
+        sys.path.insert(0, directory)
+
+
+def _send_outputs(runtime: FlowRuntime) -> None:
+    tick = threading.Event()
+    while not tick.wait(OUTPUT_INTERVAL):
+        runtime.send_outputs()
+
+
+def _outcome(
+    run_flow: Callable[[], None], shell: HeadlessShell
+) -> tuple[model.Status, str | None, model.ErrorInfo | None]:
+    try:
+        run_flow()
+    except ExecutionSuccess as signal:
+        return model.Status.ENDED_SUCCESS, signal.message, None
+    except ExecutionCancel as signal:
+        return model.Status.ENDED_CANCELLED, signal.message, None
+    except ExecutionError as signal:
+        info = model.ErrorInfo(type="ExecutionError", message=signal.message or "")
+        return model.Status.ENDED_ERROR, signal.message, info
+    except FlowFailed as failed:
+        return _failure(failed.error)
+    except BaseException as error:
+        shell.show_error(error)
+        return _failure(error)
+    return model.Status.ENDED_SUCCESS, None, None
+
+
+def _failure(error: BaseException) -> tuple[model.Status, str, model.ErrorInfo]:
+    type_name, message, ids = parts(error)
+    shown = "".join(traceback.format_exception(type(error), error, flow_traceback(error)))
+    info = model.ErrorInfo(type=type_name, message=message, ids=ids, traceback=shown)
+    return model.Status.ENDED_ERROR, f"{type_name}: {message}", info
+
+
+def _assigned_names(source: str) -> list[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a magic among them: then it only runs, and gives no defaults
+        return []
+    targets: list[ast.expr] = []
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            targets += statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets.append(statement.target)
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+class FlowRun:
+    """The cells of a flow in order, then its handler if it has one."""
+
+    def __init__(
+        self,
+        runtime: FlowRuntime,
+        begin: protocol.Begin,
+        shell: HeadlessShell,
+        recorder: CellRecorder,
+    ) -> None:
+        self._runtime = runtime
+        self._begin = begin
+        self._shell = shell
+        self._recorder = recorder
+        self._cells = begin.source.cells if begin.source is not None else ()
+        shell.on_unit = self._note_unit
+
+    def run(self) -> None:
+        """Raises a life-cycle signal, FlowFailed, or returns when the flow came to its end."""
+        resume = self._begin.resume
+        if resume is None:
+            self._define()
+            self._run_cells(0)
+        else:
+            self._go_on(resume)
+        self._run_handler()
+
+    def _define(self) -> None:
+        inputs = {name: self._runtime.decode(value) for name, value in self._begin.inputs.items()}
+        self._shell.user_ns.update(
+            this=self._runtime.this, system=flow_api.System(), inputs=inputs, flow_api=flow_api
+        )
+
+    def _go_on(self, resume: protocol.Resume) -> None:
+        # Functions and classes of the flow are found in the namespace of `__main__` again.
+        restored = self._runtime.load(resume)
+        progress = self._runtime.progress
+        self._shell.execution_count = 1 + sum(
+            cell.kind is model.CellKind.CODE for cell in self._cells[: progress.cell + 1]
+        )
+        with self._shell.builtin_trap, self._shell.display_trap:
+            self._guarded(lambda: self._runtime.go_on(resume, restored))
+        self._shell.events.trigger("post_execute")
+        if progress.phase == "cells":
+            self._take_parameters(progress.cell)
+            self._run_cells(progress.cell + 1)
+        else:
+            progress.phase = "done"
+
+    def _run_cells(self, first: int) -> None:
+        for index, cell in enumerate(self._cells):
+            if index < first or cell.kind is not model.CellKind.CODE or "dev" in cell.tags:
+                continue
+            self._run_cell(index, cell)
+            self._take_parameters(index)
+
+    def _take_parameters(self, index: int) -> None:
+        """After the cell tagged `parameters`: its variables are default inputs, and given inputs win."""
+        if index >= len(self._cells) or "parameters" not in self._cells[index].tags:
+            return
+        namespace = self._shell.user_ns
+        inputs = namespace["inputs"]
+        for name in _assigned_names(self._cells[index].source):
+            if name in namespace:
+                inputs.setdefault(name, namespace[name])
+        namespace.update(inputs)
+
+    def _run_cell(self, index: int, cell: model.Cell) -> None:
+        self._runtime.progress.cell = index
+        self._recorder.begin_cell(index, self._shell.execution_count)
+        result = self._shell.run_cell(cell.source, store_history=True, cell_id=cell.id)
+        error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, LifecycleSignal):
+            raise error
+        if error is not None:
+            raise FlowFailed(error)
+
+    def _note_unit(self, unit: Any) -> None:
+        self._runtime.progress.cell_of_unit[unit.digest] = self._runtime.progress.cell
+
+    def _run_handler(self) -> None:
+        handler = self._shell.user_ns.get("handler")
+        if self._runtime.progress.phase != "cells" or not callable(handler):
+            return
+        self._runtime.progress.phase = "handler"
+        self._runtime.progress.cell = self._handler_cell()
+        self._recorder.cell = self._runtime.progress.cell
+        arguments = self._handler_arguments(handler)
+        with self._shell.builtin_trap, self._shell.display_trap:
+            self._guarded(lambda: handler(*arguments))
+        self._shell.events.trigger("post_execute")
+
+    def _guarded(self, flow_code: Callable[[], Any]) -> None:
+        try:
+            flow_code()
+        except LifecycleSignal:
+            raise
+        except BaseException as error:
+            self._shell.show_error(error)
+            raise FlowFailed(error) from error
+
+    def _handler_cell(self) -> int:
+        code_cells = [index for index, cell in enumerate(self._cells) if cell.kind is model.CellKind.CODE]
+        defining = [index for index in code_cells if "def handler" in self._cells[index].source]
+        return (defining or code_cells or [0])[-1]
+
+    def _handler_arguments(self, handler: Callable[..., Any]) -> tuple[Any, ...]:
+        namespace = self._shell.user_ns
+        available = (
+            flow_api.System(),
+            namespace.get("this", self._runtime.this),
+            namespace.get("inputs", {}),
+        )
+        parameters = inspect.signature(handler).parameters.values()
+        positional = [
+            parameter
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        required = [parameter for parameter in positional if parameter.default is parameter.empty]
+        takes_any = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+        count = 3 if takes_any else min(3, len(positional))
+        if len(required) > 3 or count < 2:
+            raise InvalidFlowError(
+                f"handler takes (system, this) or (system, this, inputs), not {inspect.signature(handler)}"
+            )
+        return available[:count]

@@ -1,0 +1,274 @@
+"""What stands behind the Flow API in a kernel: a savepoint for each call, and the way back from one.
+
+One savepoint holds, in a single snapshot so that all sharing survives: the namespace (``globals/…``), the
+variables of each frame (``0 handler/…``), and in the hidden scope ``state`` the continuation, what becomes of
+the call's answer, how far the runner is, and the outputs so far.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import flow_api, model, protocol, resumable, snapshot
+from ..errors import SavepointError
+from .chunks import KernelChunks
+from .link import Link
+from .outputs import CellRecorder
+from .shell import UnitShellMixin
+
+_GLOBALS = "globals/"
+_STATE = "state/"
+
+
+@dataclass
+class Progress:
+    """How far the runner is: kept in every savepoint.
+
+    `phase` is "cells" or "handler"; `cell` counts all cells from 0; `cell_of_unit` tells for each unit
+    (by digest) which cell it came from.
+    """
+
+    phase: str = "cells"
+    cell: int = 0
+    cell_of_unit: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Restored:
+    """A savepoint that was loaded: the frames to go on with and what their call returns or raises."""
+
+    continuation: resumable.Continuation | None
+    pending: flow_api.Pending
+    call: model.Call
+
+
+class FlowRuntime:
+    """Implements `flow_api.Runtime` for the execution that `begin` describes."""
+
+    def __init__(
+        self, link: Link, begin: protocol.Begin, shell: UnitShellMixin, recorder: CellRecorder | None
+    ) -> None:
+        self.progress = Progress()
+        self._link = link
+        self._begin = begin
+        self._epoch = begin.epoch
+        self._shell = shell
+        self._recorder = recorder
+        self._chunks = KernelChunks(link, begin.chunk_directory)
+        self._previous: snapshot.Manifest | None = None
+        self._one_at_a_time = threading.RLock()
+
+    # --- the Flow API's side ---------------------------------------------------------------------
+
+    @property
+    def execution_id(self) -> str:
+        return self._begin.execution_id
+
+    @property
+    def this(self) -> flow_api.Execution:
+        return flow_api.Execution(self.execution_id)
+
+    def perform(self, callee: Callable[..., Any], call: model.Call, pending: flow_api.Pending) -> Any:
+        """Make a call from flow code: savepoint and effect are committed together, then it returns."""
+        with self._one_at_a_time:
+            frame = _flow_frame(sys._getframe(1))
+            continuation = resumable.capture(frame, callee)
+            answer = self._make(call, self._draft(call, continuation, pending))
+        return pending.outcome(call, answer)
+
+    def encode(self, value: Any, name: str) -> model.Value:
+        return snapshot.encode_value(value, self._chunks, name=name)
+
+    def decode(self, value: model.Value) -> Any:
+        if not value.is_json:
+            self._chunks.fetch(value.chunks)
+        return snapshot.decode_value(value, self._chunks)
+
+    # --- savepoints ------------------------------------------------------------------------------
+
+    def save_cell(self, cell: int, source: str) -> None:
+        """The savepoint after a cell that a person ran: the namespace, and no frames."""
+        call = model.CellFinished(cell=cell)
+        site = model.Site(cell=cell, line=1, source=_first_line(source))
+        with self._one_at_a_time:
+            self._make(call, self._draft(call, None, flow_api.Pending("nothing"), site))
+
+    def _draft(
+        self,
+        call: model.Call,
+        continuation: resumable.Continuation | None,
+        pending: flow_api.Pending,
+        site: model.Site | None = None,
+    ) -> model.SavepointDraft:
+        objects: dict[str, Any] = {
+            _GLOBALS + name: value for name, value in self._shell.flow_variables().items()
+        }
+        objects[_STATE + "pending"] = pending
+        objects[_STATE + "progress"] = self.progress
+        if self._recorder is not None:
+            objects[_STATE + "recorder"] = self._recorder.state()
+        inexact_reason = None
+        if continuation is not None:
+            inexact_reason = continuation.inexact_reason
+            objects |= continuation.locals()
+            objects[_STATE + "continuation"] = continuation
+        manifest = snapshot.save(objects, self._chunks, namespace=self._namespace, previous=self._previous)
+        self._previous = manifest
+        name = call.name if isinstance(call, model.CreateSavepoint) else None
+        return model.SavepointDraft(
+            kind=_kind(call, name),
+            name=name,
+            site=site or self._site(continuation),
+            manifest=manifest.to_bytes(),
+            chunks=manifest.chunks,
+            exact=inexact_reason is None,
+            inexact_reason=inexact_reason,
+            bytes_new=manifest.bytes_new,
+            bytes_total=manifest.bytes_total,
+            missing=manifest.missing,
+        )
+
+    @property
+    def _namespace(self) -> dict[str, Any]:
+        namespace: dict[str, Any] = self._shell.user_ns  # type: ignore[attr-defined]
+        return namespace
+
+    def _site(self, continuation: resumable.Continuation | None) -> model.Site:
+        if continuation is None:
+            return model.Site()
+        site = continuation.site
+        is_notebook = self._begin.source is None or self._begin.source.kind is model.FlowKind.NOTEBOOK
+        cell = self.progress.cell_of_unit.get(site.unit, self.progress.cell)
+        return model.Site(
+            cell=cell if is_notebook else None,
+            line=site.line,
+            source=site.source,
+            function=site.function,
+        )
+
+    def _make(self, call: model.Call, draft: model.SavepointDraft) -> model.Answer:
+        """Have the worker commit the call with its savepoint, and wait until it is over."""
+        cells = self._recorder.take_changed() if self._recorder is not None else ()
+        unsent = self._chunks.take_unsent()
+        message = protocol.CallMade(
+            seq=self._link.next_seq(),
+            epoch=self._epoch,
+            call=call,
+            savepoint=draft,
+            chunks=unsent,
+            cells=cells,
+        )
+        try:
+            answered = self._link.request(message, protocol.Answered)
+        except BaseException:
+            # An interrupt while waiting: it may be committed or not; sending it once more does no harm.
+            self._chunks.put_back(unsent)
+            if self._recorder is not None:
+                self._recorder.mark_changed(cells)
+            raise
+        self._epoch = answered.epoch
+        return answered.answer
+
+    # --- going on from a savepoint ---------------------------------------------------------------
+
+    def load(self, resume: protocol.Resume) -> Restored:
+        """Put namespace, progress and outputs back. Raises SavepointError if that cannot be done exactly."""
+        draft = resume.draft
+        if not draft.exact:
+            raise SavepointError(
+                f"nothing can go on from this savepoint: {draft.inexact_reason}",
+                savepoint_id=resume.savepoint_id,
+            )
+        self._chunks.fetch(draft.chunks)
+        manifest = snapshot.Manifest.from_bytes(draft.manifest)
+        objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
+        self._chunks.forget_fetched()
+        self._chunks.assume_stored(draft.chunks)
+        self._previous = manifest
+        variables = {
+            name.removeprefix(_GLOBALS): value for name, value in objects.items() if name.startswith(_GLOBALS)
+        }
+        self._shell.replace_flow_variables(variables)
+        self.progress = objects[_STATE + "progress"]
+        if self._recorder is not None and _STATE + "recorder" in objects:
+            cells = self._recorder.put_back(objects[_STATE + "recorder"])
+            self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
+        continuation = objects.get(_STATE + "continuation")
+        if continuation is not None:
+            continuation = continuation.with_locals(objects)
+        return Restored(continuation, objects[_STATE + "pending"], resume.call)
+
+    def go_on(self, resume: protocol.Resume, restored: Restored) -> Any:
+        """Complete the call that the savepoint was made for, then run its frames to the end of the base."""
+        if restored.continuation is None:
+            return None
+        try:
+            answer = resume.answer
+            if answer is None:
+                answer = self._call_again(resume)
+            value = restored.pending.outcome(restored.call, answer)
+        except BaseException as error:
+            return restored.continuation.resume(namespace=self._namespace, error=error)
+        return restored.continuation.resume(namespace=self._namespace, value=value)
+
+    def _call_again(self, resume: protocol.Resume) -> model.Answer:
+        if isinstance(resume.call, model.CreateSavepoint | model.CellFinished):
+            return model.Answer()
+        draft = resume.draft
+        again = model.SavepointDraft(
+            kind=model.SavepointKind.IMPLICIT,
+            site=draft.site,
+            manifest=draft.manifest,
+            chunks=draft.chunks,
+            bytes_total=draft.bytes_total,
+            missing=draft.missing,
+        )
+        return self._make(resume.call, again)
+
+    def end(
+        self, status: model.Status, message: str | None, error: model.ErrorInfo | None
+    ) -> protocol.Acknowledged:
+        """Report that the flow's code is through."""
+        ended = protocol.Ended(
+            seq=self._link.next_seq(),
+            epoch=self._epoch,
+            status=status,
+            message=message,
+            error=error,
+            cells=self._recorder.take_changed() if self._recorder is not None else (),
+        )
+        return self._link.request(ended, protocol.Acknowledged)
+
+    def send_outputs(self) -> None:
+        """Send what the cells printed since the last message, so that people see it while it runs."""
+        if self._recorder is None:
+            return
+        cells = self._recorder.take_changed()
+        if cells:
+            self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells))
+
+
+def _kind(call: model.Call, name: str | None) -> model.SavepointKind:
+    if name is not None:
+        return model.SavepointKind.NAMED
+    if isinstance(call, model.CellFinished):
+        return model.SavepointKind.CELL
+    return model.SavepointKind.IMPLICIT
+
+
+def _flow_frame(frame: types.FrameType | None) -> types.FrameType:
+    """The nearest frame that is not of this package: the flow's, or whatever it lets call us."""
+    package = __name__.partition(".")[0] + "."
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame = frame.f_back
+    assert frame is not None
+    return frame
+
+
+def _first_line(source: str) -> str:
+    return next((line.strip() for line in source.splitlines() if line.strip()), "")

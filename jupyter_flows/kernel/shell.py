@@ -1,0 +1,200 @@
+"""The shell that runs cells as units, so that every statement in them can be gone on from.
+
+IPython compiles a cell statement by statement. Here the whole cell is one unit of `resumable`: the mixin
+replaces that step and nothing else, so magics, hooks, displays and tracebacks stay IPython's. It serves
+the headless shell below and the one behind a notebook (`notebook.FlowsNotebookShell`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import re
+import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Instance, Type
+
+from .. import resumable
+from ..errors import LifecycleSignal
+from .outputs import CellRecorder, RecordedStream, as_text
+
+if TYPE_CHECKING:
+    from .magics import FlowCommands
+
+_MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('flow', ")
+_HISTORY_NAME = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|__builtins?__")
+
+ExceptionInfo = tuple[type[BaseException], BaseException, types.TracebackType | None]
+
+
+def _nobody_asked(_: resumable.Unit) -> None:
+    """The default of `on_unit`."""
+
+
+class UnitShellMixin:
+    """Cells become units; `%flow` becomes a call that `resumable` can see."""
+
+    #: Answers `%flow …`; set by whoever makes the shell.
+    flow_commands: FlowCommands
+    #: Told of every unit that is about to run.
+    on_unit: Callable[[resumable.Unit], None] = staticmethod(_nobody_asked)
+
+    def adopt_flow_rules(self) -> None:
+        """Call once after the shell is made."""
+        resumable.set_uncatchable(LifecycleSignal)
+        self.input_transformers_post.append(_rewrite_flow_magic)  # type: ignore[attr-defined]
+
+    def flow(self, line: str) -> Any:
+        """What `%flow LINE` calls.
+
+        A magic runs under IPython's own frames, which no savepoint can hold; a plain call does not.
+        """
+        return self.flow_commands.run(self.flow, line)
+
+    async def run_ast_nodes(
+        self,
+        nodelist: list[Any],
+        cell_name: str,
+        interactivity: str = "last_expr",
+        compiler: Any = compile,  # noqa: ARG002 - IPython's signature
+        result: Any = None,
+    ) -> bool:
+        """IPython's step from syntax tree to execution; True when the cell raised."""
+        if not nodelist:
+            return False
+        source = "".join(linecache.cache[cell_name][2])  # type: ignore[misc]
+        try:
+            unit = resumable.compile_unit(source, cell_name, interactive=interactivity != "none")
+        except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
+            if result is not None:
+                result.error_before_exec = error
+            self.showtraceback()  # type: ignore[attr-defined]
+            return True
+        self.on_unit(unit)
+        is_async = bool(unit.code.co_flags & inspect.CO_COROUTINE)
+        return await self.run_code(unit.code, result, async_=is_async)  # type: ignore[attr-defined,no-any-return]
+
+    def flow_variables(self) -> dict[str, Any]:
+        """The namespace without what IPython keeps there for itself: history, `exit`, `open` …"""
+        hidden: dict[str, Any] = self.user_ns_hidden  # type: ignore[attr-defined]
+        return {
+            name: value
+            for name, value in self.user_ns.items()  # type: ignore[attr-defined]
+            if not _HISTORY_NAME.fullmatch(name) and not (name in hidden and hidden[name] is value)
+        }
+
+    def replace_flow_variables(self, variables: dict[str, Any]) -> None:
+        """Put a restored namespace in the place of the present one."""
+        namespace = self.user_ns  # type: ignore[attr-defined]
+        for name in self.flow_variables():
+            del namespace[name]
+        namespace.update(variables)
+
+
+def _rewrite_flow_magic(lines: list[str]) -> list[str]:
+    return [_MAGIC_CALL.sub("get_ipython().flow(", line) for line in lines]
+
+
+def flow_traceback(error: BaseException) -> types.TracebackType | None:
+    """The error's traceback from the first frame of flow code on; all of it if there is none."""
+    position = error.__traceback__
+    while position is not None and resumable.unit_of(position.tb_frame.f_code) is None:
+        position = position.tb_next
+    return position or error.__traceback__
+
+
+class _RecordingPublisher(DisplayPublisher):
+    recorder: CellRecorder
+
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: Any = None,  # noqa: ARG002 - IPython's signature
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
+        display_id = (transient or {}).get("display_id")
+        if update and display_id is not None:
+            self.recorder.update(display_id, as_text(data), metadata or {})
+            return
+        output = {"output_type": "display_data", "data": as_text(data), "metadata": metadata or {}}
+        self.recorder.show(output, display_id)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.recorder.clear(wait)
+
+
+class _RecordingDisplayHook(DisplayHook):
+    recorder: CellRecorder
+
+    def write_output_prompt(self) -> None:
+        pass
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        self.recorder.show(
+            {
+                "output_type": "execute_result",
+                "data": as_text(format_dict),
+                "metadata": md_dict or {},
+                "execution_count": self.prompt_count,
+            }
+        )
+
+    def finish_displayhook(self) -> None:
+        self._is_active = False
+
+
+class HeadlessShell(UnitShellMixin, InteractiveShell):
+    """IPython without a terminal and without sockets: outputs go to a recorder."""
+
+    displayhook_class = Type(_RecordingDisplayHook)
+    display_pub_class = Type(_RecordingPublisher)
+    recorder = Instance(CellRecorder)
+
+    def attach(self, recorder: CellRecorder) -> None:
+        """Send everything that cells print and show to `recorder`."""
+        self.recorder = recorder
+        publisher, hook = self.display_pub, self.displayhook
+        assert isinstance(publisher, _RecordingPublisher)
+        assert isinstance(hook, _RecordingDisplayHook)
+        publisher.recorder = hook.recorder = recorder
+        sys.stdout = RecordedStream(recorder, "stdout")
+        sys.stderr = RecordedStream(recorder, "stderr")
+        # Signals end the flow; they are no error to be shown.
+        self.set_custom_exc((LifecycleSignal,), lambda *_, **__: None)
+        self.builtin_trap.activate()
+
+    def show_error(self, error: BaseException) -> None:
+        """Show an error that came out of flow code as a notebook would."""
+        self.showtraceback((type(error), error, flow_traceback(error)))
+
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
+        self.recorder.show(
+            {
+                "output_type": "error",
+                "ename": getattr(etype, "__name__", str(etype)),
+                "evalue": str(evalue),
+                "traceback": list(stb),
+            }
+        )
+
+    def raw_input(self, *_: Any, **__: Any) -> str:
+        raise StdinNotImplementedError("a flow runs without a person: give it inputs instead of input()")
+
+    def init_history(self) -> None:
+        # No database of past cells: a flow's history is its savepoints.
+        self.config.HistoryManager.enabled = False
+        super().init_history()
+
+    def ask_exit(self) -> None:
+        raise SystemExit(0)
