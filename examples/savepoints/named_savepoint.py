@@ -1,8 +1,8 @@
 """Create a named savepoint, and go on from it after an error.
 
 Run it: it ends with an error, because the remote API does not answer. Start that with
-`python remote_api.py`, restore the savepoint 'with-fetched-data', and the flow goes on from there: it does not
-fetch the data again.
+`python remote_api.py`, restore the savepoint 'with-fetched-data', and the flow goes on from there: it does
+not fetch the data again.
 """
 
 import flow_api
