@@ -118,7 +118,7 @@ _MAIN = threading.main_thread()
 
 
 class _SessionRuntime:
-    """The runtime that `flow_api` gets: connects when first used, and again after the worker was restarted."""
+    """The runtime that `flow_api` gets: connects when first used, and when the worker was restarted."""
 
     def __init__(self, session: NotebookSession) -> None:
         self._session = session
