@@ -110,7 +110,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Magic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What `%flow` asks beyond the Flow API: `list` flows."""
+    """What `%flow` asks beyond the Flow API, without a savepoint.
+
+    `action` is "list" (the flows, as FlowViews) or "children" (those of this execution, as
+    ExecutionViews); the answer's `result` is a list of them as plain JSON.
+    """
 
     seq: int
     action: str

@@ -7,6 +7,7 @@ there and leaves the frames on the wire whole.
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import socket
@@ -47,7 +48,7 @@ class Link:
         self._on_stop = on_stop
         self._on_lost = on_lost
         self._sending = threading.Lock()
-        self._last_seq = 0
+        self._seq = itertools.count(1)
         self._waiting: dict[int, queue.SimpleQueue[protocol.WorkerMessage | None]] = {}
         self._begun: queue.SimpleQueue[protocol.Begin] = queue.SimpleQueue()
         self.is_open = True
@@ -56,8 +57,7 @@ class Link:
         threading.Thread(target=self._read, name="flows-link", daemon=True).start()
 
     def next_seq(self) -> int:
-        self._last_seq += 1
-        return self._last_seq
+        return next(self._seq)
 
     def send(self, message: protocol.KernelMessage) -> None:
         data = protocol.encode(message)

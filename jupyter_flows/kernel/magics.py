@@ -15,6 +15,7 @@ from typing import Any
 from .. import flow_api, model, protocol
 from ..errors import InvalidInputError, from_parts
 from .link import Link
+from .live import LiveChildren
 from .runtime import FlowRuntime
 
 USAGE = """\
@@ -96,10 +97,12 @@ class FlowCommands:
         runtime: Callable[[], FlowRuntime],
         link: Callable[[], Link] | Link,
         restore: Callable[[str], Any] | None = None,
+        watch: Callable[[Link], LiveChildren] | None = None,
     ) -> None:
         self._runtime = runtime
         self._link = link
         self._restore = restore
+        self._watch = watch
 
     def run(self, callee: Callable[..., Any], line: str) -> Any:
         """Raises InvalidInputError for a line that is none of the commands."""
@@ -122,6 +125,9 @@ class FlowCommands:
             raise InvalidInputError(f"%flow knows no command {words[0]!r}:\n{USAGE}")
         return command(callee, words[1:])
 
+    def _current_link(self) -> Link:
+        return self._link() if callable(self._link) else self._link
+
     def _run(self, callee: Callable[..., Any], words: list[str]) -> Any:
         background = "--background" in words
         words = [word for word in words if word != "--background"]
@@ -135,12 +141,17 @@ class FlowCommands:
                 raise InvalidInputError(f"{word!r} is not an input: write key=JSON")
             inputs[key] = runtime.encode(_json_or_text(text), key)
         call = model.StartFlow(flow=words[0], inputs=inputs, wait=not background)
-        return runtime.perform(callee, call, flow_api.Pending("new handle"))
+        watched = self._watch(self._current_link()) if self._watch else None
+        try:
+            return runtime.perform(callee, call, flow_api.Pending("new handle"))
+        finally:
+            if watched is not None and not background:
+                watched.stop()
 
     def _list(self, _: Callable[..., Any], words: list[str]) -> Table:
         _none_of(words, "list")
         self._runtime()
-        link = self._link() if callable(self._link) else self._link
+        link = self._current_link()
         answer = link.request(protocol.Magic(seq=link.next_seq(), action="list"), protocol.Acknowledged)
         if answer.error is not None:
             raise from_parts(answer.error.type, answer.error.message, answer.error.ids)

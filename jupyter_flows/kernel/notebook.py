@@ -22,6 +22,7 @@ from traitlets import Type
 from .. import flow_api, model, protocol
 from ..errors import EngineException, InternalError, LifecycleSignal, from_parts
 from .link import Link
+from .live import LiveChildren
 from .magics import FlowCommands
 from .runtime import FlowRuntime
 from .shell import UnitShellMixin, flow_traceback
@@ -170,7 +171,7 @@ class FlowsKernel(IPythonKernel):
         shell.adopt_flow_rules()
         session = NotebookSession(shell)
         flow_api.use_runtime(_SessionRuntime(session))
-        shell.flow_commands = FlowCommands(session.runtime, session.link, session.restore)
+        shell.flow_commands = FlowCommands(session.runtime, session.link, session.restore, LiveChildren)
         shell.on_unit = session.note_unit
         shell.register_magic_function(shell.flow, "line", "flow")  # type: ignore[arg-type]
         shell.set_custom_exc((LifecycleSignal,), _show_end)
