@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def program() -> Callable[..., str]:
-    """`program("chromium", package="chromium")` gives its path; without it, CI fails and a person's run skips."""
+    """`program("chromium", package="chromium")` gives its path; without it CI fails, a person is told."""
 
     def find(*names: str, package: str) -> str:
         for name in names:
