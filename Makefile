@@ -42,11 +42,10 @@ test-long: .venv/installed
 front-end-test: .venv/installed
 	cd labextension && npm test
 
+# Every linter has its say, even after one has failed.
 lint: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	cd labextension && npm run lint
+	@failed=0; for check in "$(BIN)/ruff check ." "$(BIN)/ruff format --check ." "$(BIN)/mypy" \
+		"npm --prefix labextension run lint"; do echo "$$check"; $$check || failed=1; done; exit $$failed
 
 bench: .venv/installed
 	@for file in benchmarks/[a-z]*.py; do name=$$(basename $$file .py); \
