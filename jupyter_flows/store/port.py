@@ -23,6 +23,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..errors import StoreError
 from ..model import (
     CellOutput,
     Execution,
@@ -35,6 +36,10 @@ from ..model import (
     SavepointView,
     Status,
 )
+
+
+class TransactionAborted(StoreError):
+    """The database took the transaction back for another one's sake, or lost its connection: try again."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,86 @@
+"""Changes told as they come: one thread reads them from the store and calls who listens."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ..errors import StoreError
+from ..store import Change, Notice, Store
+
+_PART = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class ChangeFeed:
+    """Calls each listener, in one thread and in order, with every change committed after it was added."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: list[Callable[[Change], None]] = []
+        self._guard = threading.Lock()
+        self._nudged = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._ignore_store: Callable[[], None] | None = None
+        self._after = 0
+
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Returns what ends it."""
+        with self._guard:
+            if self._thread is None:
+                self._begin()
+            self._listeners.append(listener)
+
+        def dispose() -> None:
+            with self._guard:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return dispose
+
+    def _begin(self) -> None:
+        with self._store.reading() as transaction:
+            self._after = transaction.newest_change()
+        self._ignore_store = self._store.listen(self._noticed)
+        self._thread = threading.Thread(target=self._run, name="flows-changes", daemon=True)
+        self._thread.start()
+
+    def _noticed(self, notice: Notice) -> None:
+        if notice.has_changes:
+            self._nudged.set()
+
+    def close(self) -> None:
+        self._stopping = True
+        self._nudged.set()
+        if self._ignore_store is not None:
+            self._ignore_store()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._nudged.wait()
+            self._nudged.clear()
+            try:
+                while not self._stopping and self._tell_more():
+                    pass
+            except StoreError:
+                if not self._stopping:
+                    logger.warning("changes cannot be read now; they are told later", exc_info=True)
+
+    def _tell_more(self) -> bool:
+        with self._store.reading() as transaction:
+            changes = transaction.changes(self._after, _PART)
+        for change in changes:
+            self._after = change.seq
+            with self._guard:
+                listeners = list(self._listeners)
+            for listener in listeners:
+                try:
+                    listener(change)
+                except Exception:  # one listener's fault must not silence the others
+                    logger.exception("a listener to changes failed")
+        return len(changes) == _PART

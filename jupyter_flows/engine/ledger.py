@@ -1,0 +1,334 @@
+"""Decisions of `machine`, carried out in one transaction.
+
+A ledger lives as long as its transaction. It reads what an event must know, asks the machine, writes the
+new execution and carries out the instructions for the store, those that concern other executions included
+(a child's end wakes its parent, a cancelled parent cancels its children). Instructions for the worker come
+back and are for after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ..errors import ResourceNotFoundError, SavepointError, StaleLeaseError
+from ..model import (
+    Call,
+    CellOutput,
+    Execution,
+    ExecutionType,
+    FlowSource,
+    ResumeMode,
+    Savepoint,
+    SavepointDraft,
+    Status,
+)
+from ..store import Transaction
+from . import machine
+from .events import (
+    AppendLog,
+    AwaitedEnded,
+    Begin,
+    CallMade,
+    CancelChildren,
+    CancelOther,
+    CancelWished,
+    Claimed,
+    CountRestore,
+    EndWait,
+    Event,
+    Facts,
+    InsertExecution,
+    InsertSavepoint,
+    Instruction,
+    Run,
+    RunOther,
+    SaveOther,
+    StartWait,
+    TimerRang,
+    WakeWaiters,
+    WorkerGone,
+)
+from .facts import Preparation, gather, same_call
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The execution as it was written, and what is left to do for the worker."""
+
+    execution: Execution
+    instructions: list[Instruction]
+
+    def first(self, kind: type[Any]) -> Any:
+        return next((one for one in self.instructions if isinstance(one, kind)), None)
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that this worker now runs, with all that a kernel needs to begin."""
+
+    execution: Execution
+    begin: Begin
+    stands_at: Savepoint | None = None
+    source: FlowSource | None = None
+    cells: tuple[CellOutput, ...] = ()
+
+
+class Ledger:
+    """`now` is the time of all decisions of this transaction."""
+
+    def __init__(self, transaction: Transaction, now: datetime) -> None:
+        self.transaction = transaction
+        self.now = now
+        self._known: dict[str, Execution] = {}
+
+    def execution(self, execution_id: str) -> Execution:
+        """Locked, as it is now. Raises ResourceNotFoundError."""
+        found = self.transaction.execution(execution_id, lock=True)
+        if found is None:
+            raise ResourceNotFoundError(
+                f"there is no execution {execution_id}: it was deleted, or the id is wrong",
+                execution_id=execution_id,
+            )
+        return found
+
+    def savepoint(self, savepoint_id: str) -> Savepoint:
+        """Raises ResourceNotFoundError."""
+        found = self.transaction.savepoint(savepoint_id)
+        if found is None:
+            raise ResourceNotFoundError(
+                f"there is no savepoint {savepoint_id}: its execution was archived, or the id is wrong",
+                savepoint_id=savepoint_id,
+            )
+        return found
+
+    def held(self, execution_id: str, epoch: int) -> Execution:
+        """The execution, if the claim with this epoch still holds. Raises StaleLeaseError if not."""
+        found = self.execution(execution_id)
+        if found.epoch != epoch or found.status is not Status.RUNNING:
+            raise StaleLeaseError(
+                f"execution {execution_id} is not yours any more: it is {found.status} with epoch "
+                f"{found.epoch}, and this came with epoch {epoch}",
+                execution_id=execution_id,
+            )
+        return found
+
+    def advance(self, execution: Execution, event: Event) -> Decision:
+        """Decide, write and carry out."""
+        after, instructions = machine.handle(execution, event)
+        if after is not execution:
+            self.transaction.update_execution(after, epoch=execution.epoch)
+        self._known[after.id] = after
+        for_worker = [one for one in instructions if not self._carried_out(after, one)]
+        return Decision(execution=after, instructions=for_worker)
+
+    def _carried_out(self, execution: Execution, instruction: Instruction) -> bool:
+        """Do what concerns the store; False for what concerns the worker."""
+        carry_out = _FOR_STORE.get(type(instruction))
+        if carry_out is None:
+            return False
+        carry_out(self, execution, instruction)
+        return True
+
+    # --- calls
+
+    def call_made(
+        self,
+        execution: Execution,
+        call: Call,
+        draft: SavepointDraft | None,
+        preparation: Preparation,
+    ) -> Decision:
+        """A Flow-API call of a held execution; without a draft the state is that of its savepoint."""
+        if draft is None:
+            if execution.savepoint_id is None:
+                raise SavepointError(
+                    f"execution {execution.id} made a call without a savepoint, and stands at none",
+                    execution_id=execution.id,
+                )
+            draft = self.savepoint(execution.savepoint_id).draft
+        savepoint = Savepoint(
+            id=preparation.savepoint_id,
+            execution_id=execution.id,
+            parent_id=execution.savepoint_id,
+            number=self.transaction.next_savepoint_number(execution.id),
+            created_at=self.now,
+            call=call,
+            draft=draft,
+        )
+        joins = self._recorded(execution, call) if execution.joining is not None else None
+        facts = gather(
+            self.transaction,
+            execution,
+            call,
+            at=self.now,
+            effect_ids=joins.effect_ids if joins else (),
+            preparation=None if joins else preparation,
+        )
+        if facts.child is not None and preparation.source is not None:
+            self.transaction.put_flow_version(preparation.source)
+        self._known |= facts.others
+        event = CallMade(at=self.now, call=call, savepoint=savepoint, facts=facts, joins=joins)
+        return self.advance(execution, event)
+
+    def _recorded(self, execution: Execution, call: Call) -> Savepoint | None:
+        """The savepoint that this same call made before the crash, if it comes next in the branch."""
+        assert execution.joining is not None
+        following = None
+        for savepoint in self.transaction.branch(execution.joining):
+            if savepoint.id == execution.savepoint_id:
+                break
+            following = savepoint
+        if following is None or not same_call(following.call, call):
+            return None
+        return following
+
+    # --- what is due
+
+    def claim(
+        self,
+        worker_id: str,
+        lease_until: datetime,
+        types: Sequence[ExecutionType],
+        limit: int,
+        is_kept: Callable[[Execution], bool],
+    ) -> list[Claim]:
+        """Claim what is due, oldest first. `is_kept` says whether its kernel still waits here."""
+        claims = []
+        for execution in self.transaction.claimable(worker_id, types, limit, self.now):
+            in_place = is_kept(execution)
+            stands_at, joining = self._stands_at(execution, in_place)
+            event = Claimed(
+                at=self.now,
+                worker_id=worker_id,
+                lease_until=lease_until,
+                stands_at=stands_at,
+                facts=self._facts_again(execution, stands_at),
+                joining=joining,
+                in_place=in_place,
+            )
+            decision = self.advance(execution, event)
+            begin = decision.first(Begin)
+            if begin is not None:
+                claims.append(self.prepared(decision.execution, begin, stands_at, in_place))
+        return claims
+
+    def prepared(
+        self, execution: Execution, begin: Begin, stands_at: Savepoint | None, in_place: bool = False
+    ) -> Claim:
+        """With the source and cells that a kernel must be given, unless one waits with them."""
+        if in_place or execution.type is ExecutionType.CONNECTION:
+            return Claim(execution=execution, begin=begin, stands_at=stands_at)
+        source = None
+        if execution.flow_version is not None:
+            source = self.transaction.flow_version(execution.flow_version, execution.flow or "")
+            if source is not None:
+                source = replace(source, directory=execution.directory)
+        cells = self.transaction.cells(execution.id)
+        return Claim(execution=execution, begin=begin, stands_at=stands_at, source=source, cells=cells)
+
+    def _stands_at(self, execution: Execution, in_place: bool) -> tuple[Savepoint | None, str | None]:
+        """Where it goes on, and what is to be joined from there: an inexact savepoint cannot be resumed."""
+        if execution.savepoint_id is None:
+            return None, execution.joining
+        stands_at = self.savepoint(execution.savepoint_id)
+        if in_place or stands_at.draft.exact:
+            return stands_at, None
+        branch = self.transaction.branch(stands_at.id)
+        exact = next((one.id for one in branch if one.draft.exact), None)
+        return (self.savepoint(exact) if exact else None), execution.joining or stands_at.id
+
+    def _facts_again(self, execution: Execution, stands_at: Savepoint | None) -> Facts:
+        if stands_at is None or execution.resume_mode is ResumeMode.AGAIN or stands_at.error is not None:
+            return Facts()
+        facts = gather(
+            self.transaction, execution, stands_at.call, at=self.now, effect_ids=stands_at.effect_ids
+        )
+        self._known |= facts.others
+        return facts
+
+    def ring_timers(self, limit: int) -> None:
+        for execution in self.transaction.timers_due(self.now, limit):
+            self.advance(execution, TimerRang(at=self.now))
+
+    def give_up(self, worker_ids: Sequence[str]) -> None:
+        """Set free what dead workers hold."""
+        for execution in self.transaction.held_executions(worker_ids) if worker_ids else ():
+            self.advance(execution, WorkerGone(at=self.now))
+        for worker_id in worker_ids:
+            self.transaction.delete_worker(worker_id)
+
+    def reap_expired(self, own_id: str, limit: int) -> None:
+        """Set free what others let expire. A worker trusts its own claims: it checks them itself."""
+        for execution in self.transaction.expired(self.now, limit):
+            if execution.worker_id != own_id:
+                self.advance(execution, WorkerGone(at=self.now))
+
+    # --- instructions for the store
+
+    def _insert_savepoint(self, _: Execution, instruction: InsertSavepoint) -> None:
+        self.transaction.insert_savepoint(instruction.savepoint)
+
+    def insert(self, execution: Execution) -> None:
+        self.transaction.insert_execution(execution)
+        self._known[execution.id] = execution
+
+    def _insert_execution(self, _: Execution, instruction: InsertExecution) -> None:
+        self.insert(instruction.execution)
+
+    def _start_wait(self, execution: Execution, instruction: StartWait) -> None:
+        known = (self._known.get(one) for one in instruction.execution_ids)
+        open_ones = [one.id for one in known if one and not one.status.is_final]
+        self.transaction.put_waits(execution.id, open_ones)
+
+    def _end_wait(self, execution: Execution, _: EndWait) -> None:
+        self.transaction.end_waits(execution.id)
+
+    def _wake_waiters(self, execution: Execution, instruction: WakeWaiters) -> None:
+        for waiter in self.transaction.waiters(execution.id):
+            left = self.transaction.end_wait(waiter.id, execution.id)
+            event = AwaitedEnded(at=self.now, status=instruction.status, others_left=left > 0)
+            self.advance(waiter, event)
+
+    def _cancel_children(self, execution: Execution, _: CancelChildren) -> None:
+        for child in self.transaction.children(execution.id):
+            self._cancel(child)
+
+    def _cancel_other(self, _: Execution, instruction: CancelOther) -> None:
+        self._cancel(self.execution(instruction.execution_id))
+
+    def _cancel(self, execution: Execution) -> None:
+        if not execution.status.is_final:
+            self.advance(execution, CancelWished(at=self.now))
+
+    def _run_other(self, _: Execution, instruction: RunOther) -> None:
+        self.advance(self.execution(instruction.execution_id), Run(at=self.now))
+
+    def _save_other(self, _: Execution, instruction: SaveOther) -> None:
+        other = self.execution(instruction.execution_id)
+        self.transaction.update_execution(replace(other, **instruction.fields), epoch=other.epoch)
+
+    def _append_log(self, execution: Execution, instruction: AppendLog) -> None:
+        self.transaction.append_log(
+            execution.id, self.now, instruction.level, instruction.text, instruction.fields
+        )
+
+    def _count_restore(self, _: Execution, instruction: CountRestore) -> None:
+        self.transaction.count_restore(instruction.savepoint_id)
+
+
+_FOR_STORE: dict[type[Any], Callable[[Ledger, Execution, Any], None]] = {
+    InsertSavepoint: Ledger._insert_savepoint,
+    InsertExecution: Ledger._insert_execution,
+    StartWait: Ledger._start_wait,
+    EndWait: Ledger._end_wait,
+    WakeWaiters: Ledger._wake_waiters,
+    CancelChildren: Ledger._cancel_children,
+    CancelOther: Ledger._cancel_other,
+    RunOther: Ledger._run_other,
+    SaveOther: Ledger._save_other,
+    AppendLog: Ledger._append_log,
+    CountRestore: Ledger._count_restore,
+}

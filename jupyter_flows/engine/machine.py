@@ -1,0 +1,446 @@
+"""The rules: what becomes of an execution when something happens to it.
+
+`handle` is pure: no clock, no store, no process. It takes an execution and an event and returns the new
+execution and instructions. Which event is possible in which status is a table; every other pair is refused
+with an error that shows the execution. Constraints of the database repeat what `violations` checks.
+
+Weighed and left out: a status for "created", "starting" or "cancelling". They would be the same facts
+twice: a created execution is PAUSED without a savepoint, a wish is a field, and starting a kernel is what
+its worker does while the execution is RUNNING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import asdict, replace
+
+from ..errors import ConflictError
+from ..model import ErrorInfo, Execution, ExecutionType, ResumeMode, Savepoint, Status, Wait, Wish
+from . import call_rules
+from .answers import CANCELLED, outcome
+from .events import (
+    AwaitedEnded,
+    Begin,
+    CallMade,
+    CancelChildren,
+    CancelWished,
+    Claimed,
+    EndWait,
+    Event,
+    Evicted,
+    FlowEnded,
+    GraceOver,
+    InsertSavepoint,
+    Instruction,
+    KernelDied,
+    NotebookOpened,
+    Park,
+    PauseWished,
+    Reply,
+    Restored,
+    Run,
+    StartWait,
+    StopKernel,
+    TimerRang,
+    WakeWaiters,
+    WorkerGone,
+)
+
+Outcome = tuple[Execution, list[Instruction]]
+
+#: How long a woken execution is left to the worker that kept its kernel.
+AFFINITY = timedelta(seconds=1)
+
+_FINAL = tuple(status for status in Status if status.is_final)
+_OPEN = tuple(status for status in Status if not status.is_final)
+
+
+def handle(execution: Execution, event: Event) -> Outcome:
+    """The execution after `event`, and what is to be done.
+
+    Raises ConflictError when that event cannot happen to an execution with this status.
+    """
+    rule = _TABLE.get((execution.status, type(event)))
+    if rule is None:
+        raise refused(execution, type(event).__name__)
+    return rule(execution, event)
+
+
+def refused(execution: Execution, what: str, advice: str = "") -> ConflictError:
+    shown = {
+        key: value
+        for key, value in asdict(execution).items()
+        if key in ("status", "type", "wish", "epoch", "worker_id", "savepoint_id", "attempts") and value
+    }
+    facts = ", ".join(f"{key} {value}" for key, value in shown.items())
+    message = f"{what} is not possible: execution {execution.id} ({execution.name}) has {facts}"
+    return ConflictError(f"{message}; {advice}" if advice else message, execution_id=execution.id)
+
+
+def violations(execution: Execution) -> list[str]:
+    """What must never be and is: empty for every execution that the rules made."""
+    status, is_final = execution.status, execution.status.is_final
+    claim = (execution.worker_id, execution.lease_until)
+    checks = {
+        "a final status has an end, no other has": is_final == (execution.ended_at is not None),
+        "WAITING has a wait": status is not Status.WAITING or execution.wait is not None,
+        "RUNNING is claimed and was started": status is not Status.RUNNING
+        or (None not in claim and execution.started_at is not None and execution.epoch > 0),
+        "an ended one is not claimed": not is_final or claim == (None, None),
+        "an ended one has no wish": not is_final or execution.wish is None,
+        "an ended one waits for nothing": not is_final or execution.wait is None,
+        "nothing waits for itself": execution.wait is None or execution.id not in execution.wait.execution_ids,
+        "counts are not negative": execution.epoch >= 0 and execution.attempts >= 0,
+        "AGAIN needs a savepoint": execution.resume_mode is ResumeMode.JOIN or execution.savepoint_id is not None,
+        "only one that stands somewhere was told of its cancellation": execution.cancel_savepoint_id is None
+        or execution.savepoint_id is not None,
+    }
+    return [text for text, holds in checks.items() if not holds]
+
+
+# --- claims -------------------------------------------------------------------------------------
+
+
+def _claimed(execution: Execution, event: Claimed) -> Outcome:
+    running = replace(
+        execution,
+        status=Status.RUNNING,
+        worker_id=event.worker_id,
+        lease_until=event.lease_until,
+        epoch=execution.epoch + 1,
+        started_at=execution.started_at or event.at,
+    )
+    stands_at = event.stands_at
+    if event.joining is not None:
+        running = replace(
+            running,
+            savepoint_id=stands_at.id if stands_at else None,
+            joining=event.joining,
+            resume_mode=ResumeMode.JOIN,
+            cancel_savepoint_id=None,
+        )
+    if stands_at is None or running.resume_mode is ResumeMode.AGAIN:
+        return running, [Begin(savepoint_id=running.savepoint_id, mode=running.resume_mode)]
+    if _hears_of_cancel(running) or running.cancel_savepoint_id == stands_at.id:
+        told = replace(running, cancel_savepoint_id=stands_at.id, joining=None)
+        return told, [Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=CANCELLED)]
+    wait = call_rules.wait_at(stands_at)
+    answer = outcome(
+        stands_at.call,
+        event.facts,
+        effect_ids=stands_at.effect_ids,
+        error=stands_at.error,
+        wait=wait,
+        at=event.at,
+    )
+    if answer is None:  # it was woken too early, or what it waited for was restored meanwhile
+        assert wait is not None
+        return _waiting(execution, wait)
+    return running, [Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=answer)]
+
+
+def _waiting(execution: Execution, wait: Wait) -> Outcome:
+    waiting = replace(execution, status=Status.WAITING, wait=wait, lease_until=None)
+    return waiting, [EndWait(), StartWait(execution_ids=wait.execution_ids)]
+
+
+def _hears_of_cancel(execution: Execution) -> bool:
+    return execution.wish is Wish.CANCEL and execution.cancel_savepoint_id is None
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+def _called(execution: Execution, event: CallMade) -> Outcome:
+    if event.joins is not None:
+        return _joined(execution, event, event.joins)
+    standing = replace(
+        execution,
+        savepoint_id=event.savepoint.id,
+        resume_mode=ResumeMode.JOIN,
+        attempts=0,
+        joining=None,
+        wait=None,
+    )
+    if _hears_of_cancel(standing):
+        return _told_of_cancel(standing, [InsertSavepoint(savepoint=event.savepoint)], event.savepoint)
+    effect = call_rules.effect(standing, event)
+    savepoint = replace(event.savepoint, effect_ids=effect.effect_ids, error=effect.error)
+    first: list[Instruction] = [InsertSavepoint(savepoint=savepoint)]
+    if effect.goes_to is not None:
+        return _loaded(effect.execution, event, first, effect.goes_to)
+    if effect.is_cancelled:
+        told = replace(effect.execution, wish=Wish.CANCEL)
+        return _told_of_cancel(told, [*first, *effect.instructions], savepoint)
+    return _answered_or_parked(effect.execution, event, savepoint, effect.wait, [*first, *effect.instructions])
+
+
+def _joined(execution: Execution, event: CallMade, recorded: Savepoint) -> Outcome:
+    """The call had its effect before the crash: only its outcome is told again."""
+    is_newest = recorded.id == execution.joining
+    standing = replace(
+        execution,
+        savepoint_id=recorded.id,
+        resume_mode=ResumeMode.JOIN,
+        joining=None if is_newest else execution.joining,
+    )
+    if is_newest and _hears_of_cancel(standing):
+        return _told_of_cancel(standing, [], recorded)
+    wait = call_rules.wait_at(recorded)
+    return _answered_or_parked(standing, event, recorded, wait, [])
+
+
+def _told_of_cancel(execution: Execution, first: list[Instruction], savepoint: Savepoint) -> Outcome:
+    return replace(execution, cancel_savepoint_id=savepoint.id), [*first, Reply(answer=CANCELLED)]
+
+
+def _answered_or_parked(
+    execution: Execution, event: CallMade, savepoint: Savepoint, wait: Wait | None, first: list[Instruction]
+) -> Outcome:
+    answer = outcome(
+        event.call,
+        event.facts,
+        effect_ids=savepoint.effect_ids,
+        error=savepoint.error,
+        wait=wait,
+        at=event.at,
+    )
+    if execution.wish is Wish.PAUSE:
+        paused = replace(execution, status=Status.PAUSED, wish=None, wait=wait, lease_until=None)
+        return paused, [*first, Park()]
+    if answer is not None:
+        return execution, [*first, Reply(answer=answer)]
+    assert wait is not None
+    waiting = replace(execution, status=Status.WAITING, wait=wait, lease_until=None)
+    return waiting, [*first, StartWait(execution_ids=wait.execution_ids), Park()]
+
+
+def _loaded(execution: Execution, event: CallMade, first: list[Instruction], target: Savepoint) -> Outcome:
+    instructions = [*first, *call_rules.count_restore(target)]
+    back = _put_back(execution, target.id, event.facts.outputs)
+    return back, [*instructions, StopKernel(reason="the execution goes on from another savepoint")]
+
+
+# --- waits --------------------------------------------------------------------------------------
+
+
+def _awaited_ended(execution: Execution, event: AwaitedEnded) -> Outcome:
+    assert execution.wait is not None
+    return_when = execution.wait.return_when.value
+    failed = event.status is not Status.ENDED_SUCCESS
+    is_over = (
+        not event.others_left or return_when == "FIRST_ENDED" or (failed and return_when == "ALL_SUCCEEDED")
+    )
+    return _woken(execution, event) if is_over else (execution, [])
+
+
+def _timer_rang(execution: Execution, event: TimerRang) -> Outcome:
+    assert execution.wait is not None
+    if execution.wait.wake_at is None or execution.wait.wake_at > event.at:
+        return execution, []
+    return _woken(execution, event)
+
+
+def _woken(execution: Execution, event: AwaitedEnded | TimerRang | CancelWished) -> Outcome:
+    """The wait is kept: whether its time was over shows what the answer is."""
+    return replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event)), [EndWait()]
+
+
+def _affinity(execution: Execution, event: AwaitedEnded | TimerRang | CancelWished | Run) -> datetime | None:
+    return None if execution.worker_id is None else event.at + AFFINITY
+
+
+def _evicted(execution: Execution, event: Evicted) -> Outcome:
+    del event
+    return replace(execution, worker_id=None, lease_until=None), []
+
+
+# --- ends ---------------------------------------------------------------------------------------
+
+
+def _ended(
+    execution: Execution, event: Any, status: Status, message: str | None, error: ErrorInfo | None = None
+) -> Outcome:
+    ended = replace(
+        execution,
+        status=status,
+        ended_at=event.at,
+        message=execution.message if message is None else message,
+        error=error,
+        wish=None,
+        wait=None,
+        worker_id=None,
+        lease_until=None,
+        joining=None,
+    )
+    instructions: list[Instruction] = [EndWait()] if execution.status is Status.WAITING else []
+    instructions.append(WakeWaiters(status=status))
+    if status is Status.ENDED_CANCELLED:
+        instructions.append(CancelChildren())
+    return ended, instructions
+
+
+def _flow_ended(execution: Execution, event: FlowEnded) -> Outcome:
+    if not event.status.is_final:
+        raise refused(execution, f"an end with {event.status}")
+    if event.outputs is not None:
+        execution = replace(execution, outputs=event.outputs)
+    return _ended(execution, event, event.status, event.message, event.error)
+
+
+def _kernel_died(execution: Execution, event: KernelDied) -> Outcome:
+    if execution.wish is Wish.CANCEL:
+        return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled; its kernel died before it reacted")
+    if execution.type is ExecutionType.NOTEBOOK:
+        return _closed(execution)
+    attempts = execution.attempts + 1
+    if attempts < event.limit:
+        return _unclaimed(replace(execution, attempts=attempts), Status.QUEUED), []
+    where = f"at savepoint {execution.savepoint_id}" if execution.savepoint_id else "before its first savepoint"
+    message = f"its kernel died {attempts} times {where}: {event.reason}"
+    error = ErrorInfo(type="KernelDiedError", message=message, ids={"execution_id": execution.id})
+    return _ended(replace(execution, attempts=attempts), event, Status.ENDED_ERROR, None, error)
+
+
+def _worker_gone(execution: Execution, event: WorkerGone) -> Outcome:
+    if execution.type is ExecutionType.NOTEBOOK and execution.status is not Status.PAUSED:
+        if execution.wish is Wish.CANCEL:
+            return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled")
+        return _closed(execution)
+    status = Status.QUEUED if execution.status is Status.RUNNING else execution.status
+    return _unclaimed(execution, status), []
+
+
+def _closed(execution: Execution) -> Outcome:
+    """A notebook whose kernel has gone waits for a person."""
+    advice = (
+        f"its kernel has gone; `%flow restore {execution.savepoint_id}` in a notebook with the Flows kernel goes on"
+        if execution.savepoint_id
+        else "its kernel has gone before the first savepoint"
+    )
+    return replace(_unclaimed(execution, Status.PAUSED), wait=None, message=advice), [EndWait()]
+
+
+def _unclaimed(execution: Execution, status: Status) -> Execution:
+    return replace(execution, status=status, worker_id=None, lease_until=None)
+
+
+# --- wishes -------------------------------------------------------------------------------------
+
+
+def _cancel_wished(execution: Execution, event: CancelWished) -> Outcome:
+    is_running = execution.status is Status.RUNNING
+    runs_no_flow = execution.type is ExecutionType.CONNECTION or (execution.savepoint_id is None and not is_running)
+    is_left = execution.type is ExecutionType.NOTEBOOK and execution.status is Status.PAUSED
+    if runs_no_flow or is_left:
+        return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled")
+    if execution.wish is Wish.CANCEL:
+        return execution, []
+    wishing = replace(execution, wish=Wish.CANCEL)
+    if execution.status is Status.WAITING:
+        woken, instructions = _woken(wishing, event)
+        return woken, [*instructions, CancelChildren()]
+    if execution.status is Status.PAUSED:
+        wishing = replace(wishing, status=Status.QUEUED, lease_until=_affinity(execution, event))
+    return wishing, [CancelChildren()]
+
+
+def _grace_over(execution: Execution, event: GraceOver) -> Outcome:
+    if execution.wish is not Wish.CANCEL:
+        return execution, []
+    message = f"cancelled; it did not react within {event.seconds:g} s, so its kernel was killed"
+    ended, instructions = _ended(execution, event, Status.ENDED_CANCELLED, message)
+    return ended, [*instructions, StopKernel(reason="cancelled")]
+
+
+def _pause_wished(execution: Execution, event: PauseWished) -> Outcome:
+    del event
+    if execution.wish is Wish.CANCEL:
+        raise refused(execution, "a pause", "it is being cancelled")
+    if execution.status is Status.RUNNING:
+        if execution.type is not ExecutionType.FLOW:
+            raise refused(execution, "a pause", "only flows can be paused")
+        return replace(execution, wish=Wish.PAUSE), []
+    return replace(execution, status=Status.PAUSED, lease_until=None), [EndWait()]
+
+
+def _run(execution: Execution, event: Run) -> Outcome:
+    if execution.status is Status.RUNNING:
+        return replace(execution, wish=None if execution.wish is Wish.PAUSE else execution.wish), []
+    if execution.type is ExecutionType.NOTEBOOK:
+        raise refused(execution, "going on", f"say `%flow restore {execution.savepoint_id}` in a notebook")
+    return replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event)), []
+
+
+# --- restores -----------------------------------------------------------------------------------
+
+
+def _put_back(execution: Execution, savepoint_id: str, outputs: dict[str, Any]) -> Execution:
+    return replace(
+        execution,
+        status=Status.QUEUED,
+        savepoint_id=savepoint_id,
+        resume_mode=ResumeMode.AGAIN,
+        outputs=outputs,
+        epoch=execution.epoch + 1,
+        attempts=0,
+        message=None,
+        error=None,
+        ended_at=None,
+        wish=None,
+        wait=None,
+        joining=None,
+        cancel_savepoint_id=None,
+        worker_id=None,
+        lease_until=None,
+    )
+
+
+def _restored(execution: Execution, event: Restored) -> Outcome:
+    if execution.type is ExecutionType.NOTEBOOK:
+        advice = f"say `%flow restore {event.savepoint_id}` in a notebook with the Flows kernel"
+        raise refused(execution, "a restore from here", advice)
+    return _put_back(execution, event.savepoint_id, event.outputs), [EndWait()]
+
+
+def _notebook_opened(execution: Execution, event: NotebookOpened) -> Outcome:
+    if execution.type is not ExecutionType.NOTEBOOK:
+        advice = f"restore it in the panel or with `jupyter flows restore {event.savepoint_id}`"
+        raise refused(execution, "going on in a notebook", advice)
+    back = _put_back(execution, event.savepoint_id, event.outputs)
+    running = replace(
+        back,
+        status=Status.RUNNING,
+        worker_id=event.worker_id,
+        lease_until=event.lease_until,
+        started_at=back.started_at or event.at,
+    )
+    begin = Begin(savepoint_id=event.savepoint_id, mode=ResumeMode.AGAIN)
+    return running, [EndWait(), begin]
+
+
+_TABLE: dict[tuple[Status, type[Any]], Callable[[Execution, Any], Outcome]] = {}
+
+
+def _possible(rule: Callable[[Execution, Any], Outcome], event: type[Any], *statuses: Status) -> None:
+    for status in statuses:
+        _TABLE[status, event] = rule
+
+
+_possible(_run, Run, Status.PAUSED, Status.RUNNING)
+_possible(_claimed, Claimed, Status.QUEUED)
+_possible(_called, CallMade, Status.RUNNING)
+_possible(_awaited_ended, AwaitedEnded, Status.WAITING)
+_possible(_timer_rang, TimerRang, Status.WAITING)
+_possible(_flow_ended, FlowEnded, Status.RUNNING)
+_possible(_kernel_died, KernelDied, Status.RUNNING)
+_possible(_worker_gone, WorkerGone, *_OPEN)
+_possible(_evicted, Evicted, Status.WAITING, Status.PAUSED, Status.QUEUED)
+_possible(_cancel_wished, CancelWished, *_OPEN)
+_possible(_grace_over, GraceOver, Status.RUNNING)
+_possible(_pause_wished, PauseWished, Status.QUEUED, Status.WAITING, Status.RUNNING, Status.PAUSED)
+_possible(_restored, Restored, *Status)
+_possible(_notebook_opened, NotebookOpened, *Status)

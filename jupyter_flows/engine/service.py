@@ -1,0 +1,345 @@
+"""`Engine`: the synchronous door for REST, the command line and tests. Safe to use from several threads.
+
+It changes executions only through `machine`, each time in one transaction, and never waits for a worker:
+a wish or a restore is committed, and the worker that holds the execution learns of it from the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from ..errors import ConflictError, InvalidInputError, ResourceNotFoundError, SavepointError
+from ..model import (
+    Execution,
+    ExecutionType,
+    ExecutionView,
+    FlowView,
+    LogLine,
+    ResumeMode,
+    SavepointView,
+    Status,
+    Value,
+    VariableView,
+)
+from ..store import Change, ExecutionFilter, Page, Store, Transaction, TransactionAborted
+from .events import CancelWished, PauseWished, Restored, Run
+from .facts import new_execution, outputs_at
+from .feed import ChangeFeed
+from .flows import FlowLibrary
+from .identifiers import new_id
+from .ledger import Ledger
+from .machine import refused
+from .notebooks import executed_notebook
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 5
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Engine:
+    """Executions in `store`, of the flows in `library`. `clock` gives the time, aware UTC."""
+
+    def __init__(self, store: Store, library: FlowLibrary, clock: Callable[[], datetime] = now) -> None:
+        self.store = store
+        self.library = library
+        self.clock = clock
+        self._feed = ChangeFeed(store)
+
+    def close(self) -> None:
+        """End the telling of changes. The store stays open."""
+        self._feed.close()
+
+    # --- look
+
+    def flows(self) -> list[FlowView]:
+        """All flows below the root, also those that cannot be run (with their `error`)."""
+        return self.library.flows()
+
+    def execution(self, execution_id: str) -> ExecutionView:
+        """Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            view = transaction.view(execution_id)
+        if view is None:
+            raise _no_execution(execution_id)
+        return view
+
+    def executions(
+        self,
+        *,
+        status: Status | None = None,
+        flow: str | None = None,
+        parent_id: str | None = None,
+        roots_only: bool = False,
+        text: str | None = None,
+        type: ExecutionType | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Newest first; `text` is looked for in id, name, flow, message and log."""
+        wanted = ExecutionFilter(
+            status=status,
+            flow=flow,
+            parent_id=parent_id,
+            roots_only=roots_only,
+            text=text,
+            type=type,
+            limit=max(1, min(limit, 1000)),
+            cursor=cursor,
+        )
+        with self.store.reading() as transaction:
+            return transaction.views(wanted)
+
+    def children(self, execution_id: str) -> list[ExecutionView]:
+        """In the order they were created. Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            if transaction.execution(execution_id) is None:
+                raise _no_execution(execution_id)
+            found = transaction.views(ExecutionFilter(parent_id=execution_id, limit=1_000_000))
+        return list(reversed(found.executions))
+
+    def savepoints(self, execution_id: str) -> list[SavepointView]:
+        """In the order they were made. Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            if transaction.execution(execution_id) is None:
+                raise _no_execution(execution_id)
+            return transaction.savepoint_views(execution_id)
+
+    def savepoint(self, savepoint_id: str) -> SavepointView:
+        """Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            return Ledger(transaction, self.clock()).savepoint(savepoint_id).view()
+
+    def variables(self, savepoint_id: str) -> list[VariableView]:
+        """The variables of a savepoint; nothing is unpickled. Raises SavepointError for a damaged one."""
+        from ..snapshot import Manifest  # only here: the engine never loads a snapshot
+
+        with self.store.reading() as transaction:
+            manifest = Ledger(transaction, self.clock()).savepoint(savepoint_id).draft.manifest
+        return list(Manifest.from_bytes(manifest).variables()) if manifest else []
+
+    def log(self, execution_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Lines with a number greater than `after`, in order. Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            if transaction.execution(execution_id) is None:
+                raise _no_execution(execution_id)
+            return transaction.log(execution_id, after, limit)
+
+    def notebook(self, execution_id: str) -> dict[str, Any]:
+        """The executed notebook in nbformat 4's shape. Raises ResourceNotFoundError."""
+        with self.store.reading() as transaction:
+            view = transaction.view(execution_id)
+            if view is None:
+                raise _no_execution(execution_id)
+            source = None
+            if view.flow_version is not None:
+                source = transaction.flow_version(view.flow_version, view.flow or "")
+            return executed_notebook(view, source, transaction.cells(execution_id))
+
+    # --- act
+
+    def start(
+        self, flow: str, inputs: dict[str, Any] | None = None, name: str | None = None, key: str | None = None
+    ) -> ExecutionView:
+        """Create an execution; a worker runs it.
+
+        Arguments: `flow` by name or path, `inputs` as JSON values, `name` for the panels. With `key` the
+        call is idempotent: an execution that was started with it before is returned.
+
+        Raises ResourceNotFoundError and InvalidFlowError for a flow that cannot be run, InvalidInputError
+        for inputs that are no JSON, ConflictError when another flow was started with `key`.
+        """
+        values = json_values(inputs or {})
+        source = self.library.read(flow)
+        execution = new_execution(source, new_id(), self.clock(), values, name=name, creation_key=key)
+
+        def create(transaction: Transaction) -> str:
+            existing = transaction.execution_by_key(key) if key is not None else None
+            if existing is not None:
+                if existing.flow != source.name:
+                    raise ConflictError(
+                        f"the key {key!r} belongs to execution {existing.id} of the flow {existing.flow}: "
+                        "take another key",
+                        execution_id=existing.id,
+                    )
+                return existing.id
+            transaction.put_flow_version(source)
+            transaction.insert_execution(execution)
+            return execution.id
+
+        return self.execution(self.write(create))
+
+    def cancel(self, execution_id: str) -> ExecutionView:
+        """Wish that it ends: its flow sees ExecutionCancel at its next call; `finally` blocks run.
+
+        Children are cancelled too. Raises ConflictError when it ended otherwise already.
+        """
+
+        def cancel(ledger: Ledger, execution: Execution) -> None:
+            if execution.status is not Status.ENDED_CANCELLED:
+                if execution.status.is_final:
+                    raise refused(execution, "cancelling", "it has ended already")
+                ledger.advance(execution, CancelWished(at=ledger.now))
+
+        return self._decide(execution_id, cancel)
+
+    def pause(self, execution_id: str) -> ExecutionView:
+        """Wish that it rests from its next call on. Raises ConflictError when it has ended."""
+        return self._decide(
+            execution_id, lambda ledger, execution: ledger.advance(execution, PauseWished(at=ledger.now))
+        )
+
+    def resume(self, execution_id: str) -> ExecutionView:
+        """Let a paused or only created execution go on. Raises ConflictError when it is neither."""
+        return self._decide(
+            execution_id, lambda ledger, execution: ledger.advance(execution, Run(at=ledger.now))
+        )
+
+    def restore(self, savepoint_id: str) -> ExecutionView:
+        """Put the execution back to one of its savepoints; it goes on from there.
+
+        Raises ResourceNotFoundError, SavepointError for a savepoint that is not exact, and ConflictError
+        for a notebook's, which only a notebook can go on with.
+        """
+
+        def restore(transaction: Transaction) -> str:
+            ledger = Ledger(transaction, self.clock())
+            savepoint = exact(ledger, savepoint_id)
+            execution = ledger.execution(savepoint.execution_id)
+            event = Restored(
+                at=ledger.now, savepoint_id=savepoint_id, outputs=outputs_at(transaction, savepoint)
+            )
+            ledger.advance(execution, event)
+            return execution.id
+
+        return self.execution(self.write(restore))
+
+    def fork(
+        self, savepoint_id: str, inputs: dict[str, Any] | None = None, name: str | None = None
+    ) -> ExecutionView:
+        """Start a new execution from a savepoint; `inputs` (JSON) replace those of the same name.
+
+        Raises ResourceNotFoundError, InvalidInputError, and SavepointError for one that is not exact.
+        """
+        values = json_values(inputs or {})
+        fork_id, own_savepoint_id = new_id(), new_id()
+
+        def fork(transaction: Transaction) -> str:
+            ledger = Ledger(transaction, self.clock())
+            savepoint = exact(ledger, savepoint_id)
+            origin = ledger.execution(savepoint.execution_id)
+            execution = Execution(
+                id=fork_id,
+                type=ExecutionType.FLOW,
+                flow=origin.flow,
+                flow_version=origin.flow_version,
+                name=name or origin.name,
+                directory=origin.directory,
+                status=Status.QUEUED,
+                created_at=ledger.now,
+                message=f"forked from savepoint {savepoint.number} of {origin.id}",
+                inputs={**origin.inputs, **values},
+                outputs=outputs_at(transaction, savepoint),
+                savepoint_id=own_savepoint_id,
+                resume_mode=ResumeMode.AGAIN,
+            )
+            transaction.insert_execution(execution)
+            # Its own copy: it stays when the origin is archived. Chunks are shared.
+            transaction.insert_savepoint(
+                replace(savepoint, id=own_savepoint_id, execution_id=fork_id, number=1, restores=0)
+            )
+            transaction.put_cells(fork_id, transaction.cells(origin.id))
+            return fork_id
+
+        return self.execution(self.write(fork))
+
+    def archive(self, execution_id: str) -> ExecutionView:
+        """Delete the savepoints of an ended execution, and the chunks that nothing refers to any more.
+
+        Raises ConflictError when it has not ended.
+        """
+
+        def archive(ledger: Ledger, execution: Execution) -> None:
+            if not execution.status.is_final:
+                raise refused(execution, "archiving", "cancel it first, or wait for its end")
+            ledger.transaction.delete_savepoints(execution_id)
+            at_none = replace(
+                execution, savepoint_id=None, cancel_savepoint_id=None, resume_mode=ResumeMode.JOIN
+            )
+            ledger.transaction.update_execution(at_none, epoch=execution.epoch)
+            ledger.transaction.sweep_chunks()
+
+        return self._decide(execution_id, archive)
+
+    def _decide(self, execution_id: str, decide: Callable[[Ledger, Execution], object]) -> ExecutionView:
+        def write(transaction: Transaction) -> None:
+            ledger = Ledger(transaction, self.clock())
+            decide(ledger, ledger.execution(execution_id))
+
+        self.write(write)
+        return self.execution(execution_id)
+
+    def write(self, work: Callable[[Transaction], Result]) -> Result:
+        """Do `work` in one transaction; again when the database took it back. Raises StoreError."""
+        for attempt in range(_ATTEMPTS - 1):
+            try:
+                with self.store.writing() as transaction:
+                    return work(transaction)
+            except TransactionAborted:
+                time.sleep(0.01 * 3**attempt)
+        with self.store.writing() as transaction:
+            return work(transaction)
+
+    # --- changes
+
+    def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """What is different since the change with the seq `after`, in order."""
+        with self.store.reading() as transaction:
+            return transaction.changes(after, limit)
+
+    def newest_change(self) -> int:
+        with self.store.reading() as transaction:
+            return transaction.newest_change()
+
+    def on_change(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `callback`, in a thread of the engine, for every later change; returns what ends it."""
+        return self._feed.listen(callback)
+
+
+def exact(ledger: Ledger, savepoint_id: str) -> Any:
+    """A savepoint that can be gone on from. Raises ResourceNotFoundError and SavepointError."""
+    savepoint = ledger.savepoint(savepoint_id)
+    if not savepoint.draft.exact:
+        raise SavepointError(
+            f"savepoint {savepoint_id} is not exact, so nothing can go on from it "
+            f"({savepoint.draft.inexact_reason}): take one before it",
+            savepoint_id=savepoint_id,
+        )
+    return savepoint
+
+
+def json_values(inputs: dict[str, Any]) -> dict[str, Value]:
+    """Inputs from outside, which must be JSON. Raises InvalidInputError."""
+    values = {}
+    for name, value in inputs.items():
+        try:
+            plain = msgspec.json.decode(msgspec.json.encode(value))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidInputError(f"the input {name!r} is no JSON value: {error}", input=str(name)) from error
+        values[str(name)] = Value(json=plain)
+    return values
+
+
+def _no_execution(execution_id: str) -> ResourceNotFoundError:
+    return ResourceNotFoundError(
+        f"there is no execution {execution_id}: it was deleted, or the id is wrong", execution_id=execution_id
+    )

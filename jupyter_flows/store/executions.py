@@ -1,0 +1,274 @@
+"""The part of a transaction that keeps executions, what is due, and who waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import ConflictError, StaleLeaseError
+from ..model import Execution, ExecutionType, ExecutionView, Status
+from . import rows
+from .port import ExecutionFilter, Held, Page
+from .session import Session
+from .tables import executions, log, savepoints, waits
+
+#: How many values one IN list may have: SQLite allows 32,766 variables.
+_LIST_LENGTH = 10_000
+_BUSY = (Status.QUEUED, Status.RUNNING)
+
+_by_id = select(executions).where(executions.c.id == bindparam("id"))
+_by_id_locked = _by_id.with_for_update()
+_insert = insert(executions)
+_insert_wait = insert(waits)
+_next_timer = select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None))
+_child = executions.alias("child")
+_views = select(
+    executions,
+    select(func.count()).where(_child.c.parent_id == executions.c.id).scalar_subquery().label("child_count"),
+    # Numbers are dense, so that the newest one is the count, found in the index.
+    select(func.coalesce(func.max(savepoints.c.number), 0))
+    .where(savepoints.c.execution_id == executions.c.id)
+    .scalar_subquery()
+    .label("savepoint_count"),
+)
+
+
+def in_parts(values: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(dict.fromkeys(values))
+    while part := list(islice(left, _LIST_LENGTH)):
+        yield part
+
+
+def _may_claim(worker_id: str, types: Sequence[ExecutionType], now: datetime) -> Any:
+    column = executions.c
+    another = and_(column.worker_id.is_not(None), column.worker_id != worker_id)
+    kept_elsewhere = and_(
+        another,
+        or_(
+            column.type == ExecutionType.NOTEBOOK,
+            column.lease_until.is_(None),
+            column.lease_until > rows.to_microseconds(now),
+        ),
+    )
+    return and_(
+        column.status == Status.QUEUED.value, column.type.in_([kind.value for kind in types]), ~kept_elsewhere
+    )
+
+
+class Executions(Session):
+    """See `port.Transaction`."""
+
+    def insert_execution(self, execution: Execution) -> None:
+        try:
+            self.execute(_insert, rows.execution_row(execution))
+        except IntegrityError as error:
+            if "creation_key" not in str(error.orig) and "executions.id" not in str(error.orig):
+                raise
+            raise ConflictError(
+                f"there is an execution with the key {execution.creation_key!r} already", id=execution.id
+            ) from error
+        self.seen[execution.id] = execution
+        self.note_change("execution", execution.id, execution.parent_id)
+        self.is_due = self.is_due or execution.status is Status.QUEUED
+
+    def update_execution(self, execution: Execution, epoch: int) -> None:
+        old = self.seen.get(execution.id)
+        changed = rows.changed_columns(old, execution)
+        if not changed:
+            return
+        column = executions.c
+        statement = update(executions).where(column.id == bindparam("_id"), column.epoch == bindparam("_epoch"))
+        found = self.execute(statement.values(**dict.fromkeys(changed)), changed | {"_id": execution.id, "_epoch": epoch})
+        if found.rowcount != 1:
+            raise StaleLeaseError(
+                f"execution {execution.id} is held by another worker now; this write with the old epoch "
+                f"{epoch} was refused",
+                execution_id=execution.id,
+            )
+        self.seen[execution.id] = execution
+        self.note_change("execution", execution.id, execution.parent_id)
+        self.is_due = self.is_due or _matters_to_workers(old, execution)
+
+    def execution(self, execution_id: str, lock: bool = False) -> Execution | None:
+        statement = _by_id_locked if lock else _by_id
+        row = self.execute(statement, {"id": execution_id}).mappings().first()
+        return None if row is None else self._execution(row)
+
+    def executions(self, execution_ids: Iterable[str], lock: bool = False) -> dict[str, Execution]:
+        found: dict[str, Execution] = {}
+        for part in in_parts(execution_ids):
+            # In one order for all, so that two transactions cannot block each other for ever.
+            statement = select(executions).where(executions.c.id.in_(part)).order_by(executions.c.id)
+            found |= {one.id: one for one in self._executions(statement, lock)}
+        return found
+
+    def execution_by_key(self, creation_key: str) -> Execution | None:
+        statement = select(executions).where(executions.c.creation_key == creation_key)
+        return next(iter(self._executions(statement)), None)
+
+    def children(self, parent_id: str) -> list[Execution]:
+        statement = select(executions).where(executions.c.parent_id == parent_id).order_by(executions.c.id)
+        return self._executions(statement)
+
+    def delete_execution(self, execution_id: str) -> None:
+        old = self.execution(execution_id)
+        self.execute(delete(executions).where(executions.c.id == execution_id))
+        if old:
+            self.note_change("execution", execution_id, old.parent_id)
+
+    # --- lists
+
+    def view(self, execution_id: str) -> ExecutionView | None:
+        row = self.execute(_views.where(executions.c.id == execution_id)).mappings().first()
+        return None if row is None else _view(row)
+
+    def views(self, filter: ExecutionFilter) -> Page:
+        statement = _views.order_by(executions.c.id.desc()).limit(filter.limit + 1)
+        for condition in _conditions(filter):
+            statement = statement.where(condition)
+        found = [_view(row) for row in self.execute(statement).mappings()]
+        shown = tuple(found[: filter.limit])
+        return Page(executions=shown, next=shown[-1].id if len(found) > filter.limit and shown else None)
+
+    # --- what is due
+
+    def claimable(
+        self, worker_id: str, types: Sequence[ExecutionType], limit: int, now: datetime
+    ) -> list[Execution]:
+        statement = select(executions).where(_may_claim(worker_id, types, now))
+        return self._executions(statement.order_by(executions.c.id).limit(limit), lock=True, skip_locked=True)
+
+    def has_claimable(self, worker_id: str, types: Sequence[ExecutionType], now: datetime) -> bool:
+        statement = select(executions.c.id).where(_may_claim(worker_id, types, now)).limit(1)
+        return self.execute(statement).first() is not None
+
+    def timers_due(self, now: datetime, limit: int) -> list[Execution]:
+        column = executions.c
+        statement = select(executions).where(column.wake_at <= rows.to_microseconds(now))
+        ordered = statement.order_by(column.wake_at, column.id).limit(limit)
+        return self._executions(ordered, lock=True, skip_locked=True)
+
+    def next_timer(self) -> datetime | None:
+        return rows.to_instant(self.execute(_next_timer).scalar())
+
+    def held_by(self, worker_id: str) -> list[Held]:
+        column = executions.c
+        statement = select(column.id, column.status, column.epoch, column.worker_id, column.wish)
+        return [
+            Held(
+                id=row.id,
+                status=Status(row.status),
+                epoch=row.epoch,
+                worker_id=row.worker_id,
+                cancels=row.wish == "CANCEL",
+                pauses=row.wish == "PAUSE",
+            )
+            for row in self.execute(statement.where(column.worker_id == worker_id))
+        ]
+
+    def held_executions(self, worker_ids: Sequence[str]) -> list[Execution]:
+        statement = select(executions).where(executions.c.worker_id.in_(worker_ids))
+        return self._executions(statement.order_by(executions.c.id), lock=True)
+
+    def expired(self, now: datetime, limit: int) -> list[Execution]:
+        column = executions.c
+        statement = select(executions).where(
+            column.status == Status.RUNNING.value, column.lease_until < rows.to_microseconds(now)
+        )
+        return self._executions(statement.order_by(column.id).limit(limit), lock=True, skip_locked=True)
+
+    def renew_leases(self, worker_id: str, lease_until: datetime) -> None:
+        column = executions.c
+        self.execute(
+            update(executions)
+            .where(column.worker_id == worker_id, column.status == Status.RUNNING.value)
+            .values(lease_until=rows.to_microseconds(lease_until))
+        )
+
+    def count_busy(self) -> int:
+        column = executions.c
+        statement = select(func.count()).where(
+            column.status.in_([status.value for status in _BUSY]),
+            column.type != ExecutionType.NOTEBOOK.value,
+        )
+        return int(self.execute(statement).scalar_one())
+
+    # --- waits
+
+    def put_waits(self, execution_id: str, awaited_ids: Iterable[str]) -> None:
+        wanted = [{"execution_id": execution_id, "awaited_id": awaited} for awaited in dict.fromkeys(awaited_ids)]
+        if wanted:
+            self.execute(_insert_wait, wanted)
+
+    def end_waits(self, execution_id: str) -> None:
+        self.execute(delete(waits).where(waits.c.execution_id == execution_id))
+
+    def waiters(self, awaited_id: str) -> list[Execution]:
+        statement = (
+            select(executions)
+            .join(waits, waits.c.execution_id == executions.c.id)
+            .where(waits.c.awaited_id == awaited_id, executions.c.status == Status.WAITING.value)
+        )
+        return self._executions(statement.order_by(executions.c.id), lock=True)
+
+    def end_wait(self, execution_id: str, awaited_id: str) -> int:
+        own = waits.c.execution_id == execution_id
+        self.execute(delete(waits).where(own, waits.c.awaited_id == awaited_id))
+        # One more than none is all that anyone asks for: a count would be slow with many.
+        return int(self.execute(select(exists().where(own))).scalar_one())
+
+    def _execution(self, row: Any) -> Execution:
+        found = rows.execution(row)
+        self.seen[found.id] = found
+        return found
+
+    def _executions(
+        self, statement: Select[Any], lock: bool = False, skip_locked: bool = False
+    ) -> list[Execution]:
+        if lock:
+            statement = statement.with_for_update(skip_locked=skip_locked, of=executions)
+        return [self._execution(row) for row in self.execute(statement).mappings()]
+
+
+def _matters_to_workers(old: Execution | None, new: Execution) -> bool:
+    """Whether a worker may have to claim it, wake it sooner, or take its kernel away."""
+    if old is None or new.status is Status.QUEUED or old.wish != new.wish:
+        return True
+    if new.status is Status.WAITING:
+        return new.wait is not None and new.wait.wake_at is not None
+    # Ended or paused from outside: its kernel must be stopped.
+    return old.status is not new.status and new.status is not Status.RUNNING
+
+
+def _view(row: Any) -> ExecutionView:
+    return msgspec.structs.replace(
+        rows.execution(row).view(), children=row["child_count"], savepoints=row["savepoint_count"]
+    )
+
+
+def _conditions(filter: ExecutionFilter) -> Iterator[Any]:
+    column = executions.c
+    if filter.status is not None:
+        yield column.status == filter.status.value
+    if filter.flow is not None:
+        yield column.flow == filter.flow
+    if filter.type is not None:
+        yield column.type == filter.type.value
+    if filter.parent_id is not None:
+        yield column.parent_id == filter.parent_id
+    if filter.roots_only:
+        yield column.parent_id.is_(None)
+    if filter.cursor is not None:
+        yield column.id < filter.cursor
+    if filter.text:
+        said = select(log.c.number).where(
+            log.c.execution_id == column.id, log.c.text.icontains(filter.text, autoescape=True)
+        )
+        fields = (column.id, column.name, column.flow, column.message)
+        yield or_(*(field.icontains(filter.text, autoescape=True) for field in fields), exists(said))

@@ -1,0 +1,233 @@
+"""Rows of the tables to frozen values and back: the only place that knows both shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ..model import (
+    Call,
+    CellOutput,
+    ErrorInfo,
+    Execution,
+    ExecutionType,
+    FlowSource,
+    LogLevel,
+    LogLine,
+    ResumeMode,
+    Savepoint,
+    SavepointDraft,
+    Status,
+    Value,
+    Wait,
+    Wish,
+)
+from .port import Change, WorkerRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+encode = msgspec.msgpack.Encoder().encode
+_decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
+_decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
+_decode_wait = msgspec.msgpack.Decoder(Wait).decode
+_decode_call = msgspec.msgpack.Decoder(Call).decode
+_decode_draft = msgspec.msgpack.Decoder(SavepointDraft).decode
+_decode_texts = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+_decode_fields = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_decode_source = msgspec.msgpack.Decoder(FlowSource).decode
+_decode_cell = msgspec.msgpack.Decoder(CellOutput).decode
+_NO_VALUES = encode({})
+_NO_TEXTS = encode(())
+
+
+def to_microseconds(instant: datetime | None) -> int | None:
+    return None if instant is None else (instant - _EPOCH) // _MICROSECOND
+
+
+def to_instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
+
+
+def _known_instant(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _optional(value: Any) -> bytes | None:
+    return None if value is None else encode(value)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+# How each field of an execution becomes the column of its name.
+_EXECUTION_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(Execution.__struct_fields__, _as_is),
+    **dict.fromkeys(("inputs", "outputs"), encode),
+    **dict.fromkeys(("error", "wait"), _optional),
+    **dict.fromkeys(("created_at", "started_at", "ended_at", "lease_until"), to_microseconds),
+}
+
+
+def wake_at(execution: Execution) -> datetime | None:
+    """The timer that the database keeps for it."""
+    return execution.wait.wake_at if execution.wait and execution.status is Status.WAITING else None
+
+
+def execution_row(execution: Execution) -> dict[str, Any]:
+    row = {field: column(getattr(execution, field)) for field, column in _EXECUTION_COLUMNS.items()}
+    return {**row, "wake_at": to_microseconds(wake_at(execution))}
+
+
+def changed_columns(old: Execution | None, new: Execution) -> dict[str, Any]:
+    """Only the columns in which they differ: inputs and outputs may be large."""
+    if old is None:
+        return execution_row(new)
+    changed: dict[str, Any] = {}
+    for field, column in _EXECUTION_COLUMNS.items():
+        before, after = getattr(old, field), getattr(new, field)
+        if before is not after and before != after:
+            changed[field] = column(after)
+    if wake_at(old) != wake_at(new):
+        changed["wake_at"] = to_microseconds(wake_at(new))
+    return changed
+
+
+def execution(row: Mapping[str, Any]) -> Execution:
+    wish, error, wait = row["wish"], row["error"], row["wait"]
+    inputs, outputs = row["inputs"], row["outputs"]
+    return Execution(
+        id=row["id"],
+        type=ExecutionType(row["type"]),
+        flow=row["flow"],
+        flow_version=row["flow_version"],
+        name=row["name"],
+        directory=row["directory"],
+        status=Status(row["status"]),
+        created_at=_known_instant(row["created_at"]),
+        message=row["message"],
+        wish=None if wish is None else Wish(wish),
+        inputs={} if inputs == _NO_VALUES else _decode_values(inputs),
+        outputs={} if outputs == _NO_VALUES else _decode_values(outputs),
+        parent_id=row["parent_id"],
+        creation_key=row["creation_key"],
+        attempts=row["attempts"],
+        started_at=to_instant(row["started_at"]),
+        ended_at=to_instant(row["ended_at"]),
+        error=None if error is None else _decode_error(error),
+        worker_id=row["worker_id"],
+        lease_until=to_instant(row["lease_until"]),
+        epoch=row["epoch"],
+        savepoint_id=row["savepoint_id"],
+        resume_mode=ResumeMode(row["resume_mode"]),
+        wait=None if wait is None else _decode_wait(wait),
+        joining=row["joining"],
+        cancel_savepoint_id=row["cancel_savepoint_id"],
+    )
+
+
+def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
+    draft = savepoint.draft
+    return {
+        "id": savepoint.id,
+        "execution_id": savepoint.execution_id,
+        "parent_id": savepoint.parent_id,
+        "number": savepoint.number,
+        "name": draft.name,
+        "kind": draft.kind.value,
+        "created_at": to_microseconds(savepoint.created_at),
+        "call": encode(savepoint.call),
+        "draft": encode(msgspec.structs.replace(draft, manifest=b"", chunks=())),
+        "manifest": draft.manifest,
+        "chunks": encode(draft.chunks),
+        "effect_ids": encode(savepoint.effect_ids),
+        "exact": draft.exact,
+        "restores": savepoint.restores,
+        "error": _optional(savepoint.error),
+    }
+
+
+def savepoint(row: Mapping[str, Any]) -> Savepoint:
+    """Rows that were read without `manifest` and `chunks` give a draft that has none."""
+    draft = _decode_draft(row["draft"])
+    if "manifest" in row:
+        draft = msgspec.structs.replace(
+            draft, manifest=bytes(row["manifest"]), chunks=_decode_texts(row["chunks"])
+        )
+    return Savepoint(
+        id=row["id"],
+        execution_id=row["execution_id"],
+        parent_id=row["parent_id"],
+        number=row["number"],
+        created_at=_known_instant(row["created_at"]),
+        call=_decode_call(row["call"]),
+        draft=draft,
+        effect_ids=() if row["effect_ids"] == _NO_TEXTS else _decode_texts(row["effect_ids"]),
+        restores=row["restores"],
+        error=None if row["error"] is None else _decode_error(row["error"]),
+    )
+
+
+def texts(content: bytes) -> tuple[str, ...]:
+    return _decode_texts(content)
+
+
+def chunks_of_values(content: bytes) -> set[str]:
+    return {chunk for value in _decode_values(content).values() for chunk in value.chunks}
+
+
+def chunks_of_call(content: bytes) -> set[str]:
+    """Of the arguments of a Flow-API call."""
+    call = _decode_call(content)
+    named = [getattr(call, "inputs", None), getattr(call, "outputs", None)]
+    return {chunk for values in named if values for value in values.values() for chunk in value.chunks}
+
+
+def log_line(row: Mapping[str, Any]) -> LogLine:
+    return LogLine(
+        number=row["number"],
+        execution_id=row["execution_id"],
+        at=_known_instant(row["at"]),
+        level=LogLevel(row["level"]),
+        text=row["text"],
+        fields=_decode_fields(row["fields"]),
+    )
+
+
+def flow_source(content: bytes) -> FlowSource:
+    return _decode_source(content)
+
+
+def cell_output(content: bytes) -> CellOutput:
+    return _decode_cell(content)
+
+
+def change(row: Mapping[str, Any]) -> Change:
+    return Change(
+        seq=row["seq"], kind=row["kind"], execution_id=row["execution_id"], parent_id=row["parent_id"]
+    )
+
+
+def worker_row(worker: WorkerRecord) -> dict[str, Any]:
+    row = msgspec.structs.asdict(worker)
+    return {
+        **row,
+        "started_at": to_microseconds(worker.started_at),
+        "seen_at": to_microseconds(worker.seen_at),
+    }
+
+
+def worker(row: Mapping[str, Any]) -> WorkerRecord:
+    return WorkerRecord(
+        id=row["id"],
+        host=row["host"],
+        pid=row["pid"],
+        process=row["process"],
+        slots=row["slots"],
+        started_at=_known_instant(row["started_at"]),
+        seen_at=_known_instant(row["seen_at"]),
+    )

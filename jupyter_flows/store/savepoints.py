@@ -1,0 +1,161 @@
+"""The part of a transaction that keeps savepoints, logs, outputs of cells and chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from ..model import CellOutput, LogLevel, LogLine, Savepoint, SavepointView
+from . import rows
+from .chunk_files import ChunkFiles
+from .executions import in_parts
+from .session import Session
+from .tables import cell_outputs, chunks, executions, log, savepoints
+
+#: From this size on (bytes) a chunk is a file beside the database, where there is one.
+LARGE = 64 * 1024
+
+_light = [column for column in savepoints.c if column.name not in ("manifest", "chunks")]
+_of_execution = savepoints.c.execution_id == bindparam("execution_id")
+_by_id = select(savepoints).where(savepoints.c.id == bindparam("id"))
+_insert_savepoint = insert(savepoints)
+_newest_number = select(func.coalesce(func.max(savepoints.c.number), 0)).where(_of_execution)
+_newest_named = (
+    select(savepoints)
+    .where(_of_execution, savepoints.c.name == bindparam("name"))
+    .order_by(savepoints.c.number.desc())
+    .limit(1)
+)
+_insert_log = insert(log)
+
+
+class Savepoints(Session):
+    """See `port.Transaction`."""
+
+    files: ChunkFiles | None
+
+    def insert_savepoint(self, savepoint: Savepoint) -> None:
+        self.execute(_insert_savepoint, rows.savepoint_row(savepoint))
+        self.note_change("savepoint", savepoint.execution_id, self._parent_of(savepoint.execution_id))
+
+    def next_savepoint_number(self, execution_id: str) -> int:
+        return int(self.execute(_newest_number, {"execution_id": execution_id}).scalar_one()) + 1
+
+    def savepoint(self, savepoint_id: str) -> Savepoint | None:
+        row = self.execute(_by_id, {"id": savepoint_id}).mappings().first()
+        return None if row is None else rows.savepoint(row)
+
+    def savepoint_by_name(self, execution_id: str, name: str) -> Savepoint | None:
+        row = self.execute(_newest_named, {"execution_id": execution_id, "name": name}).mappings().first()
+        return None if row is None else rows.savepoint(row)
+
+    def savepoint_views(self, execution_id: str) -> list[SavepointView]:
+        statement = select(*_light).where(_of_execution).order_by(savepoints.c.number)
+        found = self.execute(statement, {"execution_id": execution_id}).mappings()
+        return [rows.savepoint(row).view() for row in found]
+
+    def branch(self, savepoint_id: str) -> list[Savepoint]:
+        start = select(savepoints.c.id, savepoints.c.parent_id).where(savepoints.c.id == savepoint_id)
+        before = start.add_columns(bindparam("depth", 0, type_=savepoints.c.number.type).label("depth")).cte(
+            "before", recursive=True
+        )
+        older = savepoints.alias("older")
+        before = before.union_all(
+            select(older.c.id, older.c.parent_id, before.c.depth + 1).join(before, older.c.id == before.c.parent_id)
+        )
+        statement = select(*_light).join(before, before.c.id == savepoints.c.id).order_by(before.c.depth)
+        return [rows.savepoint(row) for row in self.execute(statement).mappings()]
+
+    def count_restore(self, savepoint_id: str) -> None:
+        column = savepoints.c
+        self.execute(update(savepoints).where(column.id == savepoint_id).values(restores=column.restores + 1))
+
+    def delete_savepoints(self, execution_id: str) -> None:
+        self.execute(delete(savepoints).where(_of_execution), {"execution_id": execution_id})
+        self.note_change("savepoint", execution_id, self._parent_of(execution_id))
+
+    # --- log and outputs of cells
+
+    def append_log(
+        self, execution_id: str, at: datetime, level: LogLevel, text: str, fields: Mapping[str, object]
+    ) -> None:
+        line = {
+            "execution_id": execution_id,
+            "at": rows.to_microseconds(at),
+            "level": level.value,
+            "text": text,
+            "fields": rows.encode(fields),
+        }
+        self.execute(_insert_log, line)
+        self.note_change("log", execution_id, self._parent_of(execution_id))
+
+    def log(self, execution_id: str, after: int, limit: int) -> list[LogLine]:
+        statement = select(log).where(log.c.execution_id == execution_id, log.c.number > after)
+        found = self.execute(statement.order_by(log.c.number).limit(limit)).mappings()
+        return [rows.log_line(row) for row in found]
+
+    def put_cells(self, execution_id: str, cells: Iterable[CellOutput], replaces_all: bool = False) -> None:
+        if replaces_all:
+            self.execute(delete(cell_outputs).where(cell_outputs.c.execution_id == execution_id))
+        wanted = [
+            {"execution_id": execution_id, "cell": cell.cell, "content": rows.encode(cell)} for cell in cells
+        ]
+        if wanted:
+            self.execute(self.upsert(cell_outputs, "execution_id", "cell"), wanted)
+        if wanted or replaces_all:
+            self.note_change("execution", execution_id, self._parent_of(execution_id))
+
+    def cells(self, execution_id: str) -> tuple[CellOutput, ...]:
+        column = cell_outputs.c
+        statement = select(column.content).where(column.execution_id == execution_id).order_by(column.cell)
+        return tuple(rows.cell_output(content) for (content,) in self.execute(statement))
+
+    # --- chunks
+
+    def put_chunks(self, chunks_by_hash: Mapping[str, bytes]) -> None:
+        small: list[dict[str, Any]] = []
+        for digest, content in chunks_by_hash.items():
+            if self.files is not None and len(content) >= LARGE:
+                self.files.write(digest, content)
+            else:
+                small.append({"hash": digest, "content": content})
+        if small:
+            self.execute(self.insert_new(chunks), small)
+
+    def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(hashes)
+        found: dict[str, bytes] = {}
+        for part in in_parts(wanted):
+            statement = select(chunks.c.hash, chunks.c.content).where(chunks.c.hash.in_(part))
+            found |= {digest: bytes(content) for digest, content in self.execute(statement)}
+        if self.files is not None:
+            for digest in wanted:
+                if digest not in found and (content := self.files.read(digest)) is not None:
+                    found[digest] = content
+        return found
+
+    def sweep_chunks(self) -> int:
+        used = self._used_chunks()
+        unused = [digest for (digest,) in self.execute(select(chunks.c.hash)) if digest not in used]
+        for part in in_parts(unused):
+            self.execute(delete(chunks).where(chunks.c.hash.in_(part)))
+        return len(unused) + (self.files.sweep(used) if self.files is not None else 0)
+
+    def _used_chunks(self) -> set[str]:
+        used: set[str] = set()
+        for listed, call in self.execute(select(savepoints.c.chunks, savepoints.c.call)):
+            used.update(rows.texts(listed))
+            used.update(rows.chunks_of_call(call))
+        for inputs, outputs in self.execute(select(executions.c.inputs, executions.c.outputs)):
+            used |= rows.chunks_of_values(inputs) | rows.chunks_of_values(outputs)
+        return used
+
+    def _parent_of(self, execution_id: str) -> str | None:
+        known = self.seen.get(execution_id)
+        if known is not None:
+            return known.parent_id
+        statement = select(executions.c.parent_id).where(executions.c.id == execution_id)
+        return self.execute(statement).scalar()

@@ -1,0 +1,55 @@
+"""One transaction over SQLAlchemy: see `port.Transaction` for what each method promises."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, select
+
+from ..model import FlowSource
+from . import rows
+from .chunk_files import ChunkFiles
+from .executions import Executions
+from .port import Change, WorkerRecord
+from .savepoints import Savepoints
+from .tables import changes, flow_versions, workers
+
+
+class SqlTransaction(Executions, Savepoints):
+    def __init__(self, connection: Connection, files: ChunkFiles | None) -> None:
+        super().__init__(connection)
+        self.files = files
+
+    # --- flow versions
+
+    def put_flow_version(self, source: FlowSource) -> None:
+        row = {"digest": source.digest, "flow": source.name, "source": rows.encode(source)}
+        self.execute(self.insert_new(flow_versions), row)
+
+    def flow_version(self, digest: str, flow: str) -> FlowSource | None:
+        column = flow_versions.c
+        statement = select(column.source).where(column.digest == digest, column.flow == flow)
+        content = self.execute(statement).scalar()
+        return None if content is None else rows.flow_source(content)
+
+    # --- changes
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        statement = select(changes).where(changes.c.seq > after).order_by(changes.c.seq).limit(limit)
+        return [rows.change(row) for row in self.execute(statement).mappings()]
+
+    def newest_change(self) -> int:
+        return int(self.execute(select(func.coalesce(func.max(changes.c.seq), 0))).scalar_one())
+
+    def prune_changes(self, keep: int) -> None:
+        self.execute(delete(changes).where(changes.c.seq <= self.newest_change() - keep))
+
+    # --- workers
+
+    def put_worker(self, worker: WorkerRecord) -> None:
+        self.execute(self.upsert(workers, "id"), rows.worker_row(worker))
+
+    def workers(self) -> list[WorkerRecord]:
+        found = self.execute(select(workers).order_by(workers.c.started_at)).mappings()
+        return [rows.worker(row) for row in found]
+
+    def delete_worker(self, worker_id: str) -> None:
+        self.execute(delete(workers).where(workers.c.id == worker_id))

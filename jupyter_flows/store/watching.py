@@ -1,0 +1,105 @@
+"""How a process learns that another one has committed.
+
+SQLite has no messages: a thread asks ``PRAGMA data_version``, which costs a few microseconds and changes
+with each commit of another connection. PostgreSQL has LISTEN and NOTIFY; a transaction that concerns
+workers announces itself, and panels, which may be a moment late, are served by a slow poll.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, text
+
+from .port import Notice
+
+_SQLITE_INTERVAL = 0.05  # seconds
+_POSTGRESQL_INTERVAL = 0.5
+_CHANNEL = "jupyter_flows"
+_BOTH = Notice(has_changes=True, is_due=True)
+
+logger = logging.getLogger(__name__)
+
+
+class Watch(ABC):
+    """A thread that tells of other processes' commits, from the first `start` until `stop`."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self, tell: Callable[[Notice], None]) -> None:
+        with self._guard:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, args=(tell,), name="flows-watch", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def announce(self, connection: Connection) -> None:
+        """Part of a transaction that concerns workers: tell other processes at its commit."""
+        del connection
+
+    def _run(self, tell: Callable[[Notice], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._watch(tell)
+            except Exception:  # the database is away for a moment: nothing is lost, workers poll as well
+                if not self._stopping.is_set():
+                    logger.warning("the watch on the store failed; it is tried again", exc_info=True)
+                self._stopping.wait(1.0)
+
+    @abstractmethod
+    def _watch(self, tell: Callable[[Notice], None]) -> None:
+        """Tell until `_stopping` is set, or raise."""
+
+
+class SqliteWatch(Watch):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def _watch(self, tell: Callable[[Notice], None]) -> None:
+        connection = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            known = None
+            while not self._stopping.wait(_SQLITE_INTERVAL):
+                (version,) = connection.execute("PRAGMA data_version").fetchone()
+                if known is not None and version != known:
+                    tell(_BOTH)
+                known = version
+        finally:
+            connection.close()
+
+
+class PostgresqlWatch(Watch):
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def announce(self, connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_notify('{_CHANNEL}', '')"))
+
+    def _watch(self, tell: Callable[[Notice], None]) -> None:
+        with self._engine.connect() as held:
+            connection = held.execution_options(isolation_level="AUTOCOMMIT")
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"LISTEN {_CHANNEL}")
+            known = -1
+            while not self._stopping.is_set():
+                notices = list(driver.notifies(timeout=_POSTGRESQL_INTERVAL, stop_after=1))
+                newest = int(connection.execute(text("SELECT coalesce(max(seq), 0) FROM changes")).scalar_one())
+                if notices:
+                    tell(_BOTH)
+                elif newest != known:
+                    tell(Notice(has_changes=True, is_due=False))
+                known = newest
