@@ -61,11 +61,16 @@ clean:
 	@touch $@
 
 .venv/bin/python:
-	@[ -n "$(PYTHON)" ] && $(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "make: jupyter-flows needs Python \
-	$(OLDEST_PYTHON) or newer with its venv module; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 \
-	| head -n 1 || echo not there). Install one (Debian: apt-get install python3-venv) or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(call need_python)
 	@$(call need_node)
 	$(PYTHON) -m venv .venv
+
+define need_python
+python="$(or $(PYTHON),python3)"; $$python -c '$(NEW_ENOUGH)' 2>/dev/null \
+	|| { echo "make: jupyter-flows needs Python $(OLDEST_PYTHON) or newer with its venv module; $$python is \
+	$$($$python --version 2>/dev/null || echo missing). Install one (Debian: apt-get install python3-venv) or say \
+	make PYTHON=/path/to/python" | tr -s ' \t' ' ' >&2; exit 1; }
+endef
 
 define need_node
 version=$$(node --version 2>/dev/null) && command -v npm >/dev/null && [ "$$(expr "$$version" : 'v\([0-9]*\)')" -ge 20 ] \
