@@ -12,7 +12,7 @@ class RemoteAPI(BaseHTTPRequestHandler):
     def do_POST(self):
         rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         body = json.dumps(max(rows, key=lambda row: row["mean_delay"] or 0)).encode()
-        self.send_response(200)
+        self.send_response_only(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
