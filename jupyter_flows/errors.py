@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "ConflictError",
+    "ConnectorError",
     "DependencyFailedError",
     "DependencyTimeoutError",
     "EngineException",
@@ -126,6 +127,10 @@ class SavepointError(EngineException):
 
 class InvalidFlowError(EngineException):
     """A flow's file is missing, or is not a notebook or Python script that can be run."""
+
+
+class ConnectorError(EngineException):
+    """The service that a connection talks to refused, failed or could not be reached."""
 
 
 class StoreError(EngineException):
