@@ -130,7 +130,8 @@ def _views(execution_ids: Sequence[str], facts: Facts) -> tuple[ExecutionView, .
 def _first_failed(wait: Wait, others: dict[str, Execution]) -> Execution | None:
     awaited = (others.get(execution_id) for execution_id in wait.execution_ids)
     return next(
-        (one for one in awaited if one and one.status.is_final and one.status is not Status.ENDED_SUCCESS), None
+        (one for one in awaited if one and one.status.is_final and one.status is not Status.ENDED_SUCCESS),
+        None,
     )
 
 
@@ -144,7 +145,9 @@ def _dependency_failed(culprit: Execution) -> ErrorInfo:
 
 def _timeout(wait: Wait, facts: Facts) -> Answer:
     open_ones = [
-        one for one in (facts.others.get(key) for key in wait.execution_ids) if one and not one.status.is_final
+        one
+        for one in (facts.others.get(key) for key in wait.execution_ids)
+        if one and not one.status.is_final
     ]
     listed = ", ".join(f"{one.name} ({one.id}) is {one.status}" for one in open_ones[:5])
     more = f" and {len(open_ones) - 5} more" if len(open_ones) > 5 else ""

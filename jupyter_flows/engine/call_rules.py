@@ -112,9 +112,7 @@ def _run(execution: Execution, event: CallMade) -> Effect:
     target = event.facts.others[event.call.execution_id]
     # One that runs or ended already is not started twice: made again after a restore, the call joins it.
     starts = target.status is Status.PAUSED
-    return Effect(
-        execution=execution, instructions=(RunOther(execution_id=target.id),) if starts else ()
-    )
+    return Effect(execution=execution, instructions=(RunOther(execution_id=target.id),) if starts else ())
 
 
 def _save(execution: Execution, event: CallMade) -> Effect:
@@ -148,9 +146,7 @@ def _cancel(execution: Execution, event: CallMade) -> Effect:
     assert isinstance(event.call, Cancel)
     if event.call.execution_id == execution.id:
         return Effect(execution=execution, instructions=(CancelChildren(),), is_cancelled=True)
-    return Effect(
-        execution=execution, instructions=(CancelOther(execution_id=event.call.execution_id),)
-    )
+    return Effect(execution=execution, instructions=(CancelOther(execution_id=event.call.execution_id),))
 
 
 def _load_savepoint(execution: Execution, event: CallMade) -> Effect:
@@ -159,13 +155,15 @@ def _load_savepoint(execution: Execution, event: CallMade) -> Effect:
     assert target is not None
     ids = {"execution_id": execution.id, "savepoint_id": target.id}
     if not target.draft.exact:
-        reason = f"savepoint {target.id} is not exact, so nothing can go on from it: {target.draft.inexact_reason}"
+        reason = (
+            f"savepoint {target.id} is not exact, so nothing can go on from it: {target.draft.inexact_reason}"
+        )
         error = ErrorInfo(type="SavepointError", message=reason, ids=ids)
         return Effect(execution=execution, error=error)
     if target.restores >= call.max_restores:
         message = (
-            f"savepoint {target.draft.name or target.id} was loaded {target.restores} times already: this looks "
-            "like an endless loop; give load_savepoint a greater max_restores if it is none"
+            f"savepoint {target.draft.name or target.id} was loaded {target.restores} times already: this "
+            "looks like an endless loop; give load_savepoint a greater max_restores if it is none"
         )
         error = ErrorInfo(type="SavepointError", message=message, ids=ids)
         return Effect(execution=execution, error=error)

@@ -123,6 +123,13 @@ class Evicted(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class WaitAbandoned(msgspec.Struct, frozen=True, kw_only=True):
+    """The person at a notebook interrupted a wait, and makes another call."""
+
+    at: datetime
+    lease_until: datetime
+
+
 class CancelWished(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
@@ -166,6 +173,7 @@ Event = (
     | KernelDied
     | WorkerGone
     | Evicted
+    | WaitAbandoned
     | CancelWished
     | GraceOver
     | PauseWished

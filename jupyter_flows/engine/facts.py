@@ -102,7 +102,9 @@ def gather(
         return _others(transaction, (call.execution_id,), lock=True)
     if isinstance(call, ListSavepoints):
         known = _others(transaction, (call.execution_id,))
-        return known if known.error else Facts(savepoints=tuple(transaction.savepoint_views(call.execution_id)))
+        return (
+            known if known.error else Facts(savepoints=tuple(transaction.savepoint_views(call.execution_id)))
+        )
     if isinstance(call, FindExecutions):
         return _found(transaction, call)
     if isinstance(call, LoadSavepoint):
@@ -120,7 +122,9 @@ def outputs_at(transaction: Transaction, savepoint: Savepoint) -> dict[str, Valu
             continue
         if isinstance(call, SetOutput):
             outputs |= call.outputs
-        elif isinstance(call, Save) and call.execution_id == earlier.execution_id and call.outputs is not None:
+        elif (
+            isinstance(call, Save) and call.execution_id == earlier.execution_id and call.outputs is not None
+        ):
             outputs = dict(call.outputs)
     return outputs
 
@@ -141,9 +145,7 @@ def _comparable(call: Call) -> dict[str, object]:
     return fields
 
 
-def _child(
-    parent: Execution, call: StartFlow | Connect, preparation: Preparation, at: datetime
-) -> Execution:
+def _child(parent: Execution, call: StartFlow | Connect, preparation: Preparation, at: datetime) -> Execution:
     if isinstance(call, StartFlow):
         if preparation.source is None:
             raise InvalidFlowError(f"the flow {call.flow} was not read", flow=call.flow)

@@ -13,7 +13,7 @@ _last = 0
 
 
 def new_id() -> str:
-    """18 characters: milliseconds since 1970, then chance. Later ones of a process sort after earlier ones."""
+    """18 characters: milliseconds since 1970, then chance. In one process later ones sort after earlier."""
     global _last
     moment = time.time_ns() // 1_000_000
     number = (moment << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)

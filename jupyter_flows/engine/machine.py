@@ -45,6 +45,7 @@ from .events import (
     StartWait,
     StopKernel,
     TimerRang,
+    WaitAbandoned,
     WakeWaiters,
     WorkerGone,
 )
@@ -92,9 +93,11 @@ def violations(execution: Execution) -> list[str]:
         "an ended one is not claimed": not is_final or claim == (None, None),
         "an ended one has no wish": not is_final or execution.wish is None,
         "an ended one waits for nothing": not is_final or execution.wait is None,
-        "nothing waits for itself": execution.wait is None or execution.id not in execution.wait.execution_ids,
+        "nothing waits for itself": execution.wait is None
+        or execution.id not in execution.wait.execution_ids,
         "counts are not negative": execution.epoch >= 0 and execution.attempts >= 0,
-        "AGAIN needs a savepoint": execution.resume_mode is ResumeMode.JOIN or execution.savepoint_id is not None,
+        "AGAIN needs a savepoint": execution.resume_mode is ResumeMode.JOIN
+        or execution.savepoint_id is not None,
         "only one that stands somewhere was told of its cancellation": execution.cancel_savepoint_id is None
         or execution.savepoint_id is not None,
     }
@@ -175,7 +178,9 @@ def _called(execution: Execution, event: CallMade) -> Outcome:
     if effect.is_cancelled:
         told = replace(effect.execution, wish=Wish.CANCEL)
         return _told_of_cancel(told, [*first, *effect.instructions], savepoint)
-    return _answered_or_parked(effect.execution, event, savepoint, effect.wait, [*first, *effect.instructions])
+    return _answered_or_parked(
+        effect.execution, event, savepoint, effect.wait, [*first, *effect.instructions]
+    )
 
 
 def _joined(execution: Execution, event: CallMade, recorded: Savepoint) -> Outcome:
@@ -258,6 +263,13 @@ def _evicted(execution: Execution, event: Evicted) -> Outcome:
     return replace(execution, worker_id=None, lease_until=None), []
 
 
+def _wait_abandoned(execution: Execution, event: WaitAbandoned) -> Outcome:
+    if execution.type is not ExecutionType.NOTEBOOK or execution.worker_id is None:
+        raise refused(execution, "giving a wait up", "only the person at a notebook can")
+    running = replace(execution, status=Status.RUNNING, lease_until=event.lease_until, wait=None)
+    return running, [EndWait()]
+
+
 # --- ends ---------------------------------------------------------------------------------------
 
 
@@ -293,13 +305,17 @@ def _flow_ended(execution: Execution, event: FlowEnded) -> Outcome:
 
 def _kernel_died(execution: Execution, event: KernelDied) -> Outcome:
     if execution.wish is Wish.CANCEL:
-        return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled; its kernel died before it reacted")
+        return _ended(
+            execution, event, Status.ENDED_CANCELLED, "cancelled; its kernel died before it reacted"
+        )
     if execution.type is ExecutionType.NOTEBOOK:
         return _closed(execution)
     attempts = execution.attempts + 1
     if attempts < event.limit:
         return _unclaimed(replace(execution, attempts=attempts), Status.QUEUED), []
-    where = f"at savepoint {execution.savepoint_id}" if execution.savepoint_id else "before its first savepoint"
+    where = (
+        f"at savepoint {execution.savepoint_id}" if execution.savepoint_id else "before its first savepoint"
+    )
     message = f"its kernel died {attempts} times {where}: {event.reason}"
     error = ErrorInfo(type="KernelDiedError", message=message, ids={"execution_id": execution.id})
     return _ended(replace(execution, attempts=attempts), event, Status.ENDED_ERROR, None, error)
@@ -316,11 +332,10 @@ def _worker_gone(execution: Execution, event: WorkerGone) -> Outcome:
 
 def _closed(execution: Execution) -> Outcome:
     """A notebook whose kernel has gone waits for a person."""
-    advice = (
-        f"its kernel has gone; `%flow restore {execution.savepoint_id}` in a notebook with the Flows kernel goes on"
-        if execution.savepoint_id
-        else "its kernel has gone before the first savepoint"
-    )
+    advice = "its kernel has gone before the first savepoint"
+    if execution.savepoint_id:
+        command = f"%flow restore {execution.savepoint_id}"
+        advice = f"its kernel has gone; `{command}` in a notebook with the Flows kernel goes on"
     return replace(_unclaimed(execution, Status.PAUSED), wait=None, message=advice), [EndWait()]
 
 
@@ -333,7 +348,9 @@ def _unclaimed(execution: Execution, status: Status) -> Execution:
 
 def _cancel_wished(execution: Execution, event: CancelWished) -> Outcome:
     is_running = execution.status is Status.RUNNING
-    runs_no_flow = execution.type is ExecutionType.CONNECTION or (execution.savepoint_id is None and not is_running)
+    runs_no_flow = execution.type is ExecutionType.CONNECTION or (
+        execution.savepoint_id is None and not is_running
+    )
     is_left = execution.type is ExecutionType.NOTEBOOK and execution.status is Status.PAUSED
     if runs_no_flow or is_left:
         return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled")
@@ -439,6 +456,7 @@ _possible(_flow_ended, FlowEnded, Status.RUNNING)
 _possible(_kernel_died, KernelDied, Status.RUNNING)
 _possible(_worker_gone, WorkerGone, *_OPEN)
 _possible(_evicted, Evicted, Status.WAITING, Status.PAUSED, Status.QUEUED)
+_possible(_wait_abandoned, WaitAbandoned, Status.WAITING, Status.QUEUED)
 _possible(_cancel_wished, CancelWished, *_OPEN)
 _possible(_grace_over, GraceOver, Status.RUNNING)
 _possible(_pause_wished, PauseWished, Status.QUEUED, Status.WAITING, Status.RUNNING, Status.PAUSED)

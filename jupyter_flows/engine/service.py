@@ -334,7 +334,9 @@ def json_values(inputs: dict[str, Any]) -> dict[str, Value]:
         try:
             plain = msgspec.json.decode(msgspec.json.encode(value))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise InvalidInputError(f"the input {name!r} is no JSON value: {error}", input=str(name)) from error
+            raise InvalidInputError(
+                f"the input {name!r} is no JSON value: {error}", input=str(name)
+            ) from error
         values[str(name)] = Value(json=plain)
     return values
 

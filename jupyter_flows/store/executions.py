@@ -25,6 +25,9 @@ _BUSY = (Status.QUEUED, Status.RUNNING)
 _by_id = select(executions).where(executions.c.id == bindparam("id"))
 _by_id_locked = _by_id.with_for_update()
 _insert = insert(executions)
+_update = update(executions).where(
+    executions.c.id == bindparam("own_id"), executions.c.epoch == bindparam("own_epoch")
+)
 _insert_wait = insert(waits)
 _next_timer = select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None))
 _child = executions.alias("child")
@@ -82,9 +85,7 @@ class Executions(Session):
         changed = rows.changed_columns(old, execution)
         if not changed:
             return
-        column = executions.c
-        statement = update(executions).where(column.id == bindparam("_id"), column.epoch == bindparam("_epoch"))
-        found = self.execute(statement.values(**dict.fromkeys(changed)), changed | {"_id": execution.id, "_epoch": epoch})
+        found = self.execute(_update, {**changed, "own_id": execution.id, "own_epoch": epoch})
         if found.rowcount != 1:
             raise StaleLeaseError(
                 f"execution {execution.id} is held by another worker now; this write with the old epoch "
@@ -202,7 +203,9 @@ class Executions(Session):
     # --- waits
 
     def put_waits(self, execution_id: str, awaited_ids: Iterable[str]) -> None:
-        wanted = [{"execution_id": execution_id, "awaited_id": awaited} for awaited in dict.fromkeys(awaited_ids)]
+        wanted = [
+            {"execution_id": execution_id, "awaited_id": awaited} for awaited in dict.fromkeys(awaited_ids)
+        ]
         if wanted:
             self.execute(_insert_wait, wanted)
 

@@ -43,7 +43,9 @@ def open_store(url: str) -> Store:
         ) from error
     if engine.dialect.name == "sqlite":
         path = Path(str(parsed.database))
-        return SqlStore(engine, shown, ChunkFiles(path.with_name(path.name + ".chunks")), SqliteWatch(str(path)))
+        return SqlStore(
+            engine, shown, ChunkFiles(path.with_name(path.name + ".chunks")), SqliteWatch(str(path))
+        )
     return SqlStore(engine, shown, None, PostgresqlWatch(engine))
 
 
@@ -95,7 +97,9 @@ def prepare_schema(connection: Connection, shown: str) -> None:
                 f"{shown} has tables of something else and none of ours: give the store a database of its own"
             )
         metadata.create_all(connection)
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(
+            text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        )
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
         return
     if not any((_MIGRATIONS / "versions").glob(f"{version}_*.py")):

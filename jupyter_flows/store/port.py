@@ -210,7 +210,9 @@ class Transaction(Protocol):
     def log(self, execution_id: str, after: int, limit: int) -> list[LogLine]:
         """Lines whose number is greater than `after`, in order."""
 
-    def put_cells(self, execution_id: str, cells: Iterable[CellOutput], replaces_all: bool = False) -> None: ...
+    def put_cells(
+        self, execution_id: str, cells: Iterable[CellOutput], replaces_all: bool = False
+    ) -> None: ...
 
     def cells(self, execution_id: str) -> tuple[CellOutput, ...]: ...
 

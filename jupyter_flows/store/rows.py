@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy import RowMapping
 
 from ..model import (
     Call,
@@ -27,6 +28,7 @@ from ..model import (
 )
 from .port import Change, WorkerRecord
 
+Row = RowMapping | Mapping[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -97,7 +99,7 @@ def changed_columns(old: Execution | None, new: Execution) -> dict[str, Any]:
     return changed
 
 
-def execution(row: Mapping[str, Any]) -> Execution:
+def execution(row: Row) -> Execution:
     wish, error, wait = row["wish"], row["error"], row["wait"]
     inputs, outputs = row["inputs"], row["outputs"]
     return Execution(
@@ -151,7 +153,7 @@ def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
     }
 
 
-def savepoint(row: Mapping[str, Any]) -> Savepoint:
+def savepoint(row: Row) -> Savepoint:
     """Rows that were read without `manifest` and `chunks` give a draft that has none."""
     draft = _decode_draft(row["draft"])
     if "manifest" in row:
@@ -187,7 +189,7 @@ def chunks_of_call(content: bytes) -> set[str]:
     return {chunk for values in named if values for value in values.values() for chunk in value.chunks}
 
 
-def log_line(row: Mapping[str, Any]) -> LogLine:
+def log_line(row: Row) -> LogLine:
     return LogLine(
         number=row["number"],
         execution_id=row["execution_id"],
@@ -206,7 +208,7 @@ def cell_output(content: bytes) -> CellOutput:
     return _decode_cell(content)
 
 
-def change(row: Mapping[str, Any]) -> Change:
+def change(row: Row) -> Change:
     return Change(
         seq=row["seq"], kind=row["kind"], execution_id=row["execution_id"], parent_id=row["parent_id"]
     )
@@ -221,7 +223,7 @@ def worker_row(worker: WorkerRecord) -> dict[str, Any]:
     }
 
 
-def worker(row: Mapping[str, Any]) -> WorkerRecord:
+def worker(row: Row) -> WorkerRecord:
     return WorkerRecord(
         id=row["id"],
         host=row["host"],

@@ -64,7 +64,9 @@ class Savepoints(Session):
         )
         older = savepoints.alias("older")
         before = before.union_all(
-            select(older.c.id, older.c.parent_id, before.c.depth + 1).join(before, older.c.id == before.c.parent_id)
+            select(older.c.id, older.c.parent_id, before.c.depth + 1).join(
+                before, older.c.id == before.c.parent_id
+            )
         )
         statement = select(*_light).join(before, before.c.id == savepoints.c.id).order_by(before.c.depth)
         return [rows.savepoint(row) for row in self.execute(statement).mappings()]
@@ -111,7 +113,7 @@ class Savepoints(Session):
     def cells(self, execution_id: str) -> tuple[CellOutput, ...]:
         column = cell_outputs.c
         statement = select(column.content).where(column.execution_id == execution_id).order_by(column.cell)
-        return tuple(rows.cell_output(content) for (content,) in self.execute(statement))
+        return tuple(rows.cell_output(content) for content in self.execute(statement).scalars())
 
     # --- chunks
 
@@ -130,7 +132,7 @@ class Savepoints(Session):
         found: dict[str, bytes] = {}
         for part in in_parts(wanted):
             statement = select(chunks.c.hash, chunks.c.content).where(chunks.c.hash.in_(part))
-            found |= {digest: bytes(content) for digest, content in self.execute(statement)}
+            found |= {row.hash: bytes(row.content) for row in self.execute(statement)}
         if self.files is not None:
             for digest in wanted:
                 if digest not in found and (content := self.files.read(digest)) is not None:
@@ -139,18 +141,18 @@ class Savepoints(Session):
 
     def sweep_chunks(self) -> int:
         used = self._used_chunks()
-        unused = [digest for (digest,) in self.execute(select(chunks.c.hash)) if digest not in used]
+        unused = [digest for digest in self.execute(select(chunks.c.hash)).scalars() if digest not in used]
         for part in in_parts(unused):
             self.execute(delete(chunks).where(chunks.c.hash.in_(part)))
         return len(unused) + (self.files.sweep(used) if self.files is not None else 0)
 
     def _used_chunks(self) -> set[str]:
         used: set[str] = set()
-        for listed, call in self.execute(select(savepoints.c.chunks, savepoints.c.call)):
-            used.update(rows.texts(listed))
-            used.update(rows.chunks_of_call(call))
-        for inputs, outputs in self.execute(select(executions.c.inputs, executions.c.outputs)):
-            used |= rows.chunks_of_values(inputs) | rows.chunks_of_values(outputs)
+        for savepoint in self.execute(select(savepoints.c.chunks, savepoints.c.call)):
+            used.update(rows.texts(savepoint.chunks))
+            used.update(rows.chunks_of_call(savepoint.call))
+        for execution in self.execute(select(executions.c.inputs, executions.c.outputs)):
+            used |= rows.chunks_of_values(execution.inputs) | rows.chunks_of_values(execution.outputs)
         return used
 
     def _parent_of(self, execution_id: str) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, insert
+from sqlalchemy import Connection, CursorResult, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from ..model import Execution
-from .tables import Table, changes
+from .tables import changes
 
 _insert_change = insert(changes)
 
@@ -36,7 +36,9 @@ class Session:
         """An INSERT that replaces the row with the same key."""
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(table)
-        replaced = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
+        replaced = {
+            column.name: statement.excluded[column.name] for column in table.c if column.name not in key
+        }
         return statement.on_conflict_do_update(index_elements=list(key), set_=replaced)
 
     def note_change(self, kind: str, execution_id: str, parent_id: str | None) -> None:

@@ -43,22 +43,22 @@ class SqlStore:
     @contextmanager
     def writing(self) -> Iterator[SqlTransaction]:
         if self._is_sqlite:
-            with self._one_writer:
-                transaction = yield from self._write()
+            with self._one_writer, self._transaction() as transaction:
+                yield transaction
         else:
-            transaction = yield from self._write()
+            with self._transaction() as transaction:
+                yield transaction
         if transaction.has_changes or transaction.is_due:
             self._tell(Notice(has_changes=transaction.has_changes, is_due=transaction.is_due))
 
-    def _write(self) -> Iterator[SqlTransaction]:
-        with self._translated("write to"), self._engine.connect() as connection:
-            with connection.begin():
-                transaction = SqlTransaction(connection, self._files)
-                yield transaction
-                transaction.write_changes()
-                if transaction.is_due:
-                    self._watch.announce(connection)
-        return transaction
+    @contextmanager
+    def _transaction(self) -> Iterator[SqlTransaction]:
+        with self._translated("write to"), self._engine.connect() as connection, connection.begin():
+            transaction = SqlTransaction(connection, self._files)
+            yield transaction
+            transaction.write_changes()
+            if transaction.is_due:
+                self._watch.announce(connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
@@ -124,11 +124,13 @@ def explained(error: SQLAlchemyError, what: str) -> StoreError:
         return TransactionAborted(f"{what}: {reason}")
     if isinstance(error, IntegrityError):
         return StoreError(f"{what}: it refused a write that must never be ({reason})")
-    for sign, advice in _ADVICE:
-        if sign in reason:
-            return StoreError(f"{what}: {advice} ({reason})")
-    hint = "is the database running, and is the URL right?" if isinstance(error, OperationalError) else ""
-    return StoreError(f"{what}: {hint} ({reason})" if hint else f"{what}: {reason}")
+    hint = next((advice for sign, advice in _ADVICE if sign in reason), "")
+    if not hint and isinstance(error, OperationalError):
+        hint = "is the database running, and is the URL right?"
+    failure = StoreError(f"{what}: {hint} ({reason})" if hint else f"{what}: {reason}")
+    # A worker tries again what may work when somebody has done something about it.
+    failure.is_temporary = isinstance(error, OperationalError)  # type: ignore[attr-defined]
+    return failure
 
 
 def prepare_sqlite(engine: Engine) -> None:

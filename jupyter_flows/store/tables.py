@@ -94,7 +94,8 @@ executions = Table(
     CheckConstraint("status <> 'WAITING' OR wait IS NOT NULL", name="waiting_has_a_wait"),
     CheckConstraint("wake_at IS NULL OR status = 'WAITING'", name="only_waiting_has_a_timer"),
     CheckConstraint(
-        "status <> 'RUNNING' OR (worker_id IS NOT NULL AND lease_until IS NOT NULL AND started_at IS NOT NULL)",
+        "status <> 'RUNNING' OR "
+        "(worker_id IS NOT NULL AND lease_until IS NOT NULL AND started_at IS NOT NULL)",
         name="running_is_claimed",
     ),
     CheckConstraint(
@@ -102,7 +103,9 @@ executions = Table(
         name="ended_is_not_claimed",
     ),
     CheckConstraint("epoch >= 0 AND attempts >= 0", name="counts_are_not_negative"),
-    CheckConstraint("type <> 'FLOW' OR savepoint_id IS NOT NULL OR flow IS NOT NULL", name="flow_has_a_source"),
+    CheckConstraint(
+        "type <> 'FLOW' OR savepoint_id IS NOT NULL OR flow IS NOT NULL", name="flow_has_a_source"
+    ),
     UniqueConstraint("creation_key"),
 )
 Index("ix_executions_parent_id", executions.c.parent_id, executions.c.id)

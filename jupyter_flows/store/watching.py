@@ -36,7 +36,9 @@ class Watch(ABC):
     def start(self, tell: Callable[[Notice], None]) -> None:
         with self._guard:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, args=(tell,), name="flows-watch", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, args=(tell,), name="flows-watch", daemon=True
+                )
                 self._thread.start()
 
     def stop(self) -> None:
@@ -94,10 +96,12 @@ class PostgresqlWatch(Watch):
             driver = connection.connection.driver_connection
             assert driver is not None
             driver.execute(f"LISTEN {_CHANNEL}")
-            known = -1
+            known = None
             while not self._stopping.is_set():
                 notices = list(driver.notifies(timeout=_POSTGRESQL_INTERVAL, stop_after=1))
-                newest = int(connection.execute(text("SELECT coalesce(max(seq), 0) FROM changes")).scalar_one())
+                newest = int(
+                    connection.execute(text("SELECT coalesce(max(seq), 0) FROM changes")).scalar_one()
+                )
                 if notices:
                     tell(_BOTH)
                 elif newest != known:

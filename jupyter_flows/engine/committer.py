@@ -1,0 +1,131 @@
+"""One thread that writes for the whole worker, so that the event loop never waits for the disk.
+
+What has queued up while the last commit went to the disk shares the next one: a hundred executions that
+call at once cost a few commits, not a hundred. When one of them fails, all are taken back and done again
+one by one, so that each answers for itself. A database that is away, full or locked is tried again until
+it works: nothing is told as done that is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..errors import InternalError, StoreError
+from ..store import Store, Transaction, TransactionAborted
+
+Result = TypeVar("Result")
+Work = Callable[[Transaction], Any]
+_Job = tuple[Work, "asyncio.Future[Any]"]
+_Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+_MOST_IN_ONE = 64
+_LONGEST_PAUSE = 2.0  # seconds
+
+logger = logging.getLogger(__name__)
+
+
+class Committer:
+    """Does work given by `submit`, in order, each in a transaction. `trouble` says what the store refuses."""
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
+        self.trouble: str | None = None
+        #: Counts works done: what a work saw is older than what a later one wrote.
+        self.number = 0
+        self._store = store
+        self._loop = loop
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="flows-committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Transaction], Result]) -> asyncio.Future[Result]:
+        """What `work` returns, once it is committed. It may be called several times; an exception in it
+        takes its writes back. Call it in the event loop."""
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._jobs.put((work, future))
+        return future
+
+    async def stop(self) -> None:
+        """After all work that was given."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, 10)
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            jobs, ends = [first], False
+            while len(jobs) < _MOST_IN_ONE and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    ends = True
+                    break
+                jobs.append(job)
+            self._tell(self._together(jobs))
+            if ends:
+                return
+
+    def _tell(self, outcomes: list[_Outcome]) -> None:
+        def tell() -> None:
+            for future, result, error in outcomes:
+                if future.done():
+                    continue
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(tell)
+
+    def _together(self, jobs: list[_Job]) -> list[_Outcome]:
+        if len(jobs) > 1:
+            try:
+                return self._in_one_transaction(jobs)
+            except Exception:
+                logger.debug("a group of %d is done one by one", len(jobs), exc_info=True)
+        return [self._alone(job) for job in jobs]
+
+    def _in_one_transaction(self, jobs: list[_Job]) -> list[_Outcome]:
+        outcomes: list[_Outcome] = []
+        with self._store.writing() as transaction:
+            for work, future in jobs:
+                self.number += 1
+                outcomes.append((future, work(transaction), None))
+        return outcomes
+
+    def _alone(self, job: _Job) -> _Outcome:
+        pause = 0.02
+        while True:
+            try:
+                (outcome,) = self._in_one_transaction([job])
+            except Exception as error:
+                if not self._is_worth_another_try(error):
+                    return job[1], None, error
+            else:
+                self.trouble = None
+                return outcome
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _is_worth_another_try(self, error: Exception) -> bool:
+        if self._stopping.is_set():
+            return False
+        if isinstance(error, TransactionAborted):
+            return True
+        if isinstance(error, StoreError) and getattr(error, "is_temporary", False):
+            if self.trouble is None:
+                logger.error("nothing can be written now, and is tried again: %s", error)
+            self.trouble = str(error)
+            return True
+        return False
+
+
+def as_internal(error: BaseException) -> InternalError:
+    return InternalError(f"the engine failed: {type(error).__name__}: {error}")

@@ -1,0 +1,204 @@
+"""Kernel processes: started, kept warm, watched and stopped.
+
+A kernel runs one execution and ends. One is always kept ready: its start (a second or two of imports) is
+over before an execution needs it. What a kernel says on stderr before it speaks with us is kept, since it
+is all that tells why it did not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from .. import protocol
+from ..errors import KernelDiedError
+from .identifiers import new_id
+
+#: How long a kernel may take to say Hello, and to end when it is asked to: seconds.
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 5.0
+_TAIL_BYTES = 4000
+
+
+class Kernel:
+    """One kernel: a process of ours, or (`process` None) that of a notebook.
+
+    `gone` is done, with the reason, when it cannot be spoken with any more.
+    """
+
+    def __init__(self, kernel_id: str, process: Process | None, stderr: Path | None) -> None:
+        self.id = kernel_id
+        self.process = process
+        self.pid = process.pid if process else 0
+        loop = asyncio.get_running_loop()
+        self.connected: asyncio.Future[None] = loop.create_future()
+        self.gone: asyncio.Future[str] = loop.create_future()
+        self.is_stopping = False
+        self._stderr = stderr
+        self._writer: asyncio.StreamWriter | None = None
+
+    def attach(self, writer: asyncio.StreamWriter, pid: int) -> None:
+        """It said Hello on this connection."""
+        self._writer = writer
+        self.pid = self.pid or pid
+        if not self.connected.done():
+            self.connected.set_result(None)
+
+    async def send(self, message: protocol.WorkerMessage) -> None:
+        """To one that has gone nothing is sent: whoever holds it learns by `gone`."""
+        if self._writer is None or self.gone.done():
+            return
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(protocol.encode(message))
+            await self._writer.drain()
+
+    def lost(self, reason: str) -> None:
+        if not self.gone.done():
+            self.gone.set_result(reason)
+        if self._writer is not None:
+            self._writer.close()
+
+    async def stop(self, reason: str) -> None:
+        """No more code of the flow runs after this. A notebook's process belongs to its person, and stays."""
+        self.is_stopping = True
+        await self.send(protocol.Stop(reason=reason))
+        if self.process is None:
+            return
+        self.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT)
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    async def leave(self) -> None:
+        """It has done its work and ends by itself; if not, it is ended."""
+        self.is_stopping = True
+        if self.process is not None:
+            try:
+                await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT + 2)
+            except TimeoutError:
+                self.kill()
+
+    def explain(self, returncode: int | None) -> str:
+        """Why the process ended, with the end of what it said."""
+        how = "ended" if returncode is None else f"ended with exit code {returncode}"
+        if returncode is not None and returncode < 0:
+            how = f"was killed by signal {-returncode}"
+            if returncode == -9:
+                how += " (was it short of memory?)"
+        tail = self._tail()
+        return f"the kernel process {how}" + (f"; it said: {tail}" if tail else "")
+
+    def _tail(self) -> str:
+        if self._stderr is None or not self._stderr.exists():
+            return ""
+        with open(self._stderr, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return stream.read().decode(errors="replace").strip()
+
+    def tidy(self) -> None:
+        if self._stderr is not None:
+            self._stderr.unlink(missing_ok=True)
+
+
+class KernelPool:
+    """Starts kernels that connect to `socket_path`; keeps `warm` of them ready."""
+
+    def __init__(
+        self, socket_path: Path, warm: int = 1, command: Callable[[str, str], list[str]] | None = None
+    ) -> None:
+        self._socket_path = socket_path
+        self._warm = warm
+        self._command = command or _kernel_command
+        self._ready: deque[Kernel] = deque()
+        self._started: dict[str, Kernel] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def find(self, kernel_id: str) -> Kernel | None:
+        """The kernel that was started with this id."""
+        return self._started.get(kernel_id)
+
+    async def take(self) -> Kernel:
+        """A kernel that is ready. Raises KernelDiedError, with what it said, when none can be started."""
+        while self._ready:
+            kernel = self._ready.popleft()
+            if not kernel.gone.done():
+                break
+        else:
+            kernel = await self._start()
+        await self._wait_until_ready(kernel)
+        # The next one is started when this one is at work: not before, or both would be slow.
+        self.refill()
+        return kernel
+
+    def refill(self) -> None:
+        """Start what is missing from the ready ones."""
+        if not self._is_closed and len(self._ready) < self._warm:
+            self._keep(self._refill())
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _refill(self) -> None:
+        with contextlib.suppress(OSError):
+            kernel = await self._start()
+            if self._is_closed:
+                kernel.kill()
+            else:
+                self._ready.append(kernel)
+
+    async def _start(self) -> Kernel:
+        kernel_id = new_id()
+        stderr = self._socket_path.with_name(f"{kernel_id}.err")
+        with open(stderr, "wb") as stream:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(str(self._socket_path), kernel_id),
+                stdin=DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        kernel = Kernel(kernel_id, process, stderr)
+        self._started[kernel_id] = kernel
+        self._keep(self._watch(kernel, process))
+        return kernel
+
+    async def _watch(self, kernel: Kernel, process: Process) -> None:
+        returncode = await process.wait()
+        self._started.pop(kernel.id, None)
+        if kernel in self._ready:
+            self._ready.remove(kernel)
+        kernel.lost(kernel.explain(returncode))
+        kernel.tidy()
+
+    async def _wait_until_ready(self, kernel: Kernel) -> None:
+        waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {kernel.connected, kernel.gone}
+        await asyncio.wait(waiting, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        if kernel.gone.done():
+            raise KernelDiedError(f"a kernel did not start: {kernel.gone.result()}")
+        if not kernel.connected.done():
+            await kernel.stop("it took too long to start")
+            raise KernelDiedError(f"a kernel did not say Hello within {START_TIMEOUT:g} s")
+
+    async def close(self) -> None:
+        """Stop all that are left."""
+        self._is_closed = True
+        await asyncio.gather(*(kernel.stop("the worker stops") for kernel in list(self._started.values())))
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _kernel_command(socket_path: str, kernel_id: str) -> list[str]:
+    return [sys.executable, "-m", "jupyter_flows.kernel", "--socket", socket_path, "--kernel-id", kernel_id]

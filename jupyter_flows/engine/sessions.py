@@ -1,0 +1,101 @@
+"""Which kernel has which execution, as this worker knows it. Lives in the event loop; is no truth.
+
+The truth is the store: a session says with which epoch and savepoint a kernel holds an execution, and each
+write is refused when the store knows a newer epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..model import Execution, ExecutionType, ResumeMode
+from .kernels import Kernel
+
+
+@dataclass
+class Session:
+    """`waiting_seq` is the call that waits for its answer while the execution is parked.
+
+    `number` is that of the committer's work which it is as new as. `is_leaving`: its kernel is about to be
+    stopped, so it cannot go on in place. `timer` evicts a parked one, `grace` ends a cancelled one.
+    """
+
+    execution_id: str
+    type: ExecutionType
+    directory: str
+    epoch: int
+    savepoint_id: str | None
+    number: int
+    kernel: Kernel | None = None
+    waiting_seq: int | None = None
+    is_exact: bool = True
+    is_leaving: bool = False
+    timer: asyncio.TimerHandle | None = None
+    grace: asyncio.TimerHandle | None = None
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.type is ExecutionType.NOTEBOOK
+
+    @property
+    def is_parked(self) -> bool:
+        return self.waiting_seq is not None
+
+    def keeps(self, execution: Execution) -> bool:
+        """Whether the execution, if it is claimed now, can go on in this kernel."""
+        return (
+            self.is_parked
+            and not self.is_leaving
+            and self.kernel is not None
+            and not self.kernel.gone.done()
+            and self.epoch == execution.epoch
+            and self.savepoint_id == execution.savepoint_id
+            and execution.resume_mode is ResumeMode.JOIN
+        )
+
+    def end_timers(self) -> None:
+        for timer in (self.timer, self.grace):
+            if timer is not None:
+                timer.cancel()
+        self.timer = self.grace = None
+
+
+@dataclass
+class Sessions:
+    """All sessions of a worker, by execution."""
+
+    _by_id: dict[str, Session] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_id.values()))
+
+    def get(self, execution_id: str) -> Session | None:
+        return self._by_id.get(execution_id)
+
+    def of_kernel(self, kernel: Kernel) -> Session | None:
+        return next((session for session in self._by_id.values() if session.kernel is kernel), None)
+
+    def add(self, session: Session) -> None:
+        self._by_id[session.execution_id] = session
+
+    def remove(self, session: Session) -> bool:
+        """Whether it was still there."""
+        session.end_timers()
+        if self._by_id.get(session.execution_id) is not session:
+            return False
+        del self._by_id[session.execution_id]
+        return True
+
+    def keeps(self, execution: Execution) -> bool:
+        session = self._by_id.get(execution.id)
+        return session is not None and session.keeps(execution)
+
+    @property
+    def slots_used(self) -> int:
+        return sum(not session.is_notebook and not session.is_parked for session in self._by_id.values())
+
+    @property
+    def is_idle(self) -> bool:
+        return all(session.is_notebook for session in self._by_id.values())

@@ -1,0 +1,526 @@
+"""`Worker`: claims executions that are due and runs them, each in a kernel of its own.
+
+A worker is stateless: what it knows beyond the store (which kernel waits with which execution) only saves
+time. It may be killed at any instant; another one, or the next of its kind, goes on from the store.
+
+Time limits: a lease lasts `LEASE` seconds and is renewed three times as often, from a thread that no flow
+can hold up. A predecessor on this machine is known to be dead as soon as its process is; one on another
+machine when its leases are over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import protocol
+from ..errors import EngineException, KernelDiedError, StaleLeaseError
+from ..model import ExecutionType, ResumeMode, Status
+from ..store import Held, Notice, WorkerRecord
+from . import processes
+from .committer import Committer
+from .connections import run_connection
+from .desk import Desk
+from .events import Evicted, FlowEnded, GraceOver, KernelDied
+from .identifiers import new_id
+from .kernels import Kernel, KernelPool
+from .ledger import Claim, Ledger
+from .service import Engine
+from .sessions import Session, Sessions
+
+LEASE = timedelta(seconds=30)
+_RENEWAL = 10.0  # seconds
+_HEALTH = 1.0  # how often dead neighbours are looked for: seconds
+_MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
+_TIMERS_AT_ONCE = 500
+_CHANGES_KEPT = 100_000
+_NOTEBOOKS_AT_ONCE = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class _Due(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at the store found."""
+
+    claims: list[Claim]
+    held: list[Held]
+    next_timer: datetime | None
+    has_more: bool
+
+
+class Worker:
+    """Runs what is due in `engine`'s store.
+
+    Arguments: `slots`, how many flows compute at once; `connection_slots`, the same for connections;
+    `socket_directory`, where kernels find the worker (a fresh directory of mode 0700 by default; its path
+    must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
+    execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
+    `warm_kernels`, how many are kept ready; `kernel_command` makes the command line of a kernel from the
+    socket's path and an id.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        slots: int = 2,
+        socket_directory: str | os.PathLike[str] | None = None,
+        *,
+        connection_slots: int = 16,
+        sleep_max_seconds: float = 60.0,
+        cancel_grace_seconds: float = 10.0,
+        warm_kernels: int = 1,
+        kernel_command: Callable[[str, str], list[str]] | None = None,
+    ) -> None:
+        self.id = new_id()
+        self.slots = slots
+        self._engine = engine
+        self._connection_slots = connection_slots
+        self._sleep_max_seconds = sleep_max_seconds
+        self._cancel_grace_seconds = cancel_grace_seconds
+        self._warm_kernels = warm_kernels
+        self._kernel_command = kernel_command
+        self._given_directory = socket_directory
+        self._sessions = Sessions()
+        self._connections: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_stopping = False
+        self._is_started = False
+
+    @property
+    def running(self) -> list[str]:
+        """Ids of the executions that use a slot now, and of connections."""
+        flows = [
+            session.execution_id
+            for session in self._sessions
+            if not session.is_notebook and not session.is_parked
+        ]
+        return [*flows, *self._connections]
+
+    @property
+    def trouble(self) -> str | None:
+        """What the store refuses now; None when all is well."""
+        return self._committer.trouble
+
+    @property
+    def socket_path(self) -> str:
+        """Where kernels connect; a notebook's kernel is told by JUPYTER_FLOWS_SOCKET."""
+        return str(self._socket_path)
+
+    # --- life
+
+    async def start(self) -> None:
+        """Begin to run what is due. What dead predecessors on this machine held is set free."""
+        self._loop = asyncio.get_running_loop()
+        self._nudged = asyncio.Event()
+        self._calm = asyncio.Event()
+        self._directory = _socket_directory(self._given_directory)
+        self._socket_path = self._directory / f"{self.id}.sock"
+        self._committer = Committer(self._engine.store, self._loop)
+        self._connection_threads = ThreadPoolExecutor(self._connection_slots, "flows-connection")
+        self._desk = Desk(
+            self._engine,
+            self._committer,
+            self._sessions,
+            self.id,
+            self._lease,
+            on_parked=self._parked,
+            on_free=self._nudge,
+        )
+        self._server = await asyncio.start_unix_server(self._connected, str(self._socket_path))
+        os.chmod(self._socket_path, 0o600)
+        await self._desk.commit(self._sign_on)
+        self._ignore_store = self._engine.store.listen(self._noticed)
+        self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command)
+        self._pool.refill()
+        self._is_started = True
+        for work in (self._claim_loop(), self._renew_loop(), self._health_loop()):
+            self._keep(work)
+        self._nudge()
+
+    async def stop(self) -> None:
+        """Hand everything back to the store: running executions go on elsewhere from their savepoints."""
+        if not self._is_started or self._is_stopping:
+            return
+        self._is_stopping = True
+        self._ignore_store()
+        self._server.close()
+        for session in self._sessions:
+            session.is_leaving = True
+            session.end_timers()
+        # First the claims, then the kernels: what a kernel still says is refused, not lost half-way.
+        with contextlib.suppress(EngineException):
+            await self._desk.commit(lambda ledger: ledger.give_up([self.id]))
+        notebooks = [session.kernel for session in self._sessions if session.is_notebook and session.kernel]
+        await asyncio.gather(*(kernel.stop("the worker stops") for kernel in notebooks))
+        await self._pool.close()
+        for kernel in notebooks:
+            kernel.lost("the worker stops")
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._connection_threads.shutdown(wait=False, cancel_futures=True)
+        await self._committer.stop()
+        self._socket_path.unlink(missing_ok=True)
+        if self._given_directory is None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+        self._calm.set()
+
+    async def until_idle(self) -> None:
+        """Return when nothing runs here and nothing is due; waiting executions whose kernels are kept
+        count as running, those that sleep longer do not."""
+        while not self._is_stopping:
+            self._calm.clear()
+            if self._is_idle and not await self._desk.commit(self._has_due):
+                return
+            await self._calm.wait()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._sessions.is_idle and not self._connections
+
+    def _has_due(self, ledger: Ledger) -> bool:
+        timer = ledger.transaction.next_timer()
+        is_ringing = timer is not None and timer <= ledger.now
+        return is_ringing or ledger.transaction.has_claimable(self.id, tuple(ExecutionType), ledger.now)
+
+    def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of the worker failed", exc_info=error)
+        self._nudge()
+
+    def _lease(self) -> datetime:
+        return self._engine.clock() + LEASE
+
+    # --- what is due
+
+    def _noticed(self, notice: Notice) -> None:
+        if notice.is_due and not self._is_stopping:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._nudge)
+
+    def _nudge(self) -> None:
+        self._nudged.set()
+        self._calm.set()
+
+    async def _claim_loop(self) -> None:
+        wait = 0.0
+        while not self._is_stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), wait)
+            self._nudged.clear()
+            try:
+                wait = await self._look()
+            except EngineException:
+                logger.exception("the store could not be asked for what is due")
+                wait = _MOST_WAIT
+
+    async def _look(self) -> float:
+        """Claim what is due and react to wishes; return the seconds until the next timer."""
+        free = self.slots - self._sessions.slots_used
+        free_connections = self._connection_slots - len(self._connections)
+
+        def work(ledger: Ledger) -> _Due:
+            transaction = ledger.transaction
+            ledger.ring_timers(_TIMERS_AT_ONCE)
+            limits = {
+                ExecutionType.FLOW: free,
+                ExecutionType.CONNECTION: free_connections,
+                ExecutionType.NOTEBOOK: _NOTEBOOKS_AT_ONCE,
+            }
+            open_types = tuple(kind for kind, limit in limits.items() if limit > 0)
+            claims: list[Claim] = []
+            if transaction.has_claimable(self.id, open_types, ledger.now):
+                for kind in open_types:
+                    claims += ledger.claim(
+                        self.id, self._lease(), (kind,), limits[kind], self._sessions.keeps
+                    )
+            return _Due(
+                claims=claims,
+                held=transaction.held_by(self.id),
+                next_timer=transaction.next_timer(),
+                has_more=len(claims) >= free and transaction.has_claimable(self.id, open_types, ledger.now),
+            )
+
+        due, number = await self._desk.commit(work)
+        for claim in due.claims:
+            self._take(claim, number)
+        self._check(due.held, number)
+        if due.claims:
+            self._nudge()
+        if due.next_timer is None:
+            return _MOST_WAIT
+        return max(0.0, min(_MOST_WAIT, (due.next_timer - self._engine.clock()).total_seconds()))
+
+    def _take(self, claim: Claim, number: int) -> None:
+        execution = claim.execution
+        if execution.type is ExecutionType.CONNECTION:
+            self._connections[execution.id] = execution.epoch
+            self._keep(self._connect(claim))
+            return
+        session = self._sessions.get(execution.id)
+        goes_on_in_place = session is not None and session.is_parked and session.epoch == execution.epoch - 1
+        if session is not None and goes_on_in_place and claim.begin.mode is ResumeMode.JOIN:
+            self._answer_in_place(session, claim, number)
+            return
+        old = session.kernel if session is not None and self._sessions.remove(session) else None
+        session = Session(
+            execution_id=execution.id,
+            type=execution.type,
+            directory=execution.directory,
+            epoch=execution.epoch,
+            savepoint_id=execution.savepoint_id,
+            number=number,
+        )
+        self._sessions.add(session)
+        self._keep(self._run(session, claim, old))
+
+    def _answer_in_place(self, session: Session, claim: Claim, number: int) -> None:
+        seq, session.waiting_seq = session.waiting_seq, None
+        session.end_timers()
+        session.epoch, session.number = claim.execution.epoch, number
+        session.savepoint_id = claim.execution.savepoint_id
+        assert seq is not None
+        assert claim.begin.answer is not None
+        self._keep(self._desk.answer(session, seq, claim.begin.answer))
+
+    async def _run(self, session: Session, claim: Claim, old: Kernel | None) -> None:
+        if old is not None:
+            await old.stop("the execution goes on elsewhere")
+        try:
+            kernel = await self._pool.take()
+        except (KernelDiedError, OSError) as error:
+            await self._kernel_died(session, str(error))
+            return
+        if self._sessions.get(session.execution_id) is not session:
+            await kernel.stop("the execution was taken away before it began")
+            return
+        session.kernel = kernel
+        await kernel.send(self._desk.begin_of(claim))
+        if kernel.gone.done():
+            await self._kernel_gone(kernel)
+
+    async def _connect(self, claim: Claim) -> None:
+        execution = claim.execution
+        try:
+            result = await self._loop.run_in_executor(self._connection_threads, run_connection, execution)
+
+            def work(ledger: Ledger) -> None:
+                held = ledger.held(execution.id, execution.epoch)
+                ledger.transaction.put_chunks(result.chunks)
+                event = FlowEnded(
+                    at=ledger.now,
+                    status=result.status,
+                    message=result.message,
+                    error=result.error,
+                    outputs=result.outputs,
+                )
+                ledger.advance(held, event)
+
+            await self._desk.commit(work)
+        except StaleLeaseError as error:
+            logger.info("the result of connection %s came too late: %s", execution.id, error)
+        finally:
+            self._connections.pop(execution.id, None)
+            self._nudge()
+
+    # --- wishes and lost claims
+
+    def _check(self, held: list[Held], number: int) -> None:
+        """Stop kernels whose execution was restored, cancelled or taken over; see to wishes."""
+        claims = {one.id: one for one in held}
+        for session in self._sessions:
+            if session.number >= number:
+                continue  # it is newer than what was read
+            claim = claims.get(session.execution_id)
+            if claim is None or claim.epoch != session.epoch:
+                self._sessions.remove(session)
+                if session.kernel is not None:
+                    self._keep(session.kernel.stop("the execution is not this kernel's any more"))
+                self._nudge()
+            elif claim.cancels and claim.status is Status.RUNNING:
+                self._await_reaction(session)
+
+    def _await_reaction(self, session: Session) -> None:
+        if session.grace is None and not session.is_notebook:
+            session.grace = self._loop.call_later(
+                self._cancel_grace_seconds, lambda: self._keep(self._grace_over(session))
+            )
+
+    async def _grace_over(self, session: Session) -> None:
+        def work(ledger: Ledger) -> None:
+            event = GraceOver(at=ledger.now, seconds=self._cancel_grace_seconds)
+            ledger.advance(ledger.held(session.execution_id, session.epoch), event)
+
+        with contextlib.suppress(StaleLeaseError):
+            await self._desk.commit(work)
+            if self._sessions.remove(session) and session.kernel is not None:
+                await session.kernel.stop("cancelled")
+
+    # --- waiting executions
+
+    def _parked(self, session: Session) -> None:
+        """Keep the kernel for a while. One that stands at an inexact savepoint can only wait in place."""
+        if not session.is_notebook and session.is_exact:
+            session.timer = self._loop.call_later(
+                self._sleep_max_seconds, lambda: self._keep(self._evict(session))
+            )
+
+    async def _evict(self, session: Session) -> None:
+        session.is_leaving = True
+
+        def work(ledger: Ledger) -> bool:
+            execution = ledger.execution(session.execution_id)
+            if execution.epoch != session.epoch or execution.status is Status.RUNNING:
+                return False
+            if not execution.status.is_final:
+                ledger.advance(execution, Evicted(at=ledger.now))
+            return True
+
+        is_evicted, _ = await self._desk.commit(work)
+        if is_evicted and self._sessions.remove(session) and session.kernel is not None:
+            await session.kernel.stop("it waits for long; it goes on from its savepoint")
+        self._nudge()
+
+    # --- kernels
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kernel: Kernel | None = None
+        try:
+            hello = await protocol.read(reader)
+            kernel = self._greeted(hello, writer)
+            while kernel is not None and not kernel.gone.done():
+                await self._desk.serve(kernel, await protocol.read(reader))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except (msgspec.DecodeError, OverflowError) as error:
+            logger.warning("a kernel said what cannot be understood: %s", error)
+        finally:
+            writer.close()
+            if kernel is not None:
+                await self._hung_up(kernel)
+
+    def _greeted(self, hello: protocol.KernelMessage, writer: asyncio.StreamWriter) -> Kernel | None:
+        if not isinstance(hello, protocol.Hello) or hello.version != protocol.VERSION:
+            return None
+        if hello.kernel_id is None:
+            kernel: Kernel | None = Kernel(new_id(), None, None)
+        else:
+            kernel = self._pool.find(hello.kernel_id)
+        if kernel is not None:
+            kernel.attach(writer, hello.pid)
+        return kernel
+
+    async def _hung_up(self, kernel: Kernel) -> None:
+        """The connection ended. A process is given a moment to end too, so that it can be said how."""
+        if kernel.process is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(kernel.gone), 2.0)
+            kernel.kill()
+        kernel.lost("its connection ended")
+        await self._kernel_gone(kernel)
+
+    async def _kernel_gone(self, kernel: Kernel) -> None:
+        session = self._sessions.of_kernel(kernel)
+        if session is None or self._is_stopping:
+            return
+        if session.is_notebook:
+            await self._desk.notebook_gone(session)
+        elif session.is_parked:
+            await self._evict(session)
+        else:
+            await self._kernel_died(session, kernel.gone.result())
+
+    async def _kernel_died(self, session: Session, reason: str) -> None:
+        if not self._sessions.remove(session):
+            return
+
+        def work(ledger: Ledger) -> None:
+            held = ledger.held(session.execution_id, session.epoch)
+            decision = ledger.advance(held, KernelDied(at=ledger.now, reason=reason))
+            logger.warning("execution %s: %s; it is %s", held.id, reason, decision.execution.status)
+
+        with contextlib.suppress(StaleLeaseError):
+            await self._desk.commit(work)
+        self._nudge()
+
+    # --- leases
+
+    def _sign_on(self, ledger: Ledger) -> None:
+        ledger.transaction.put_worker(self._record(ledger.now))
+        ledger.give_up(self._dead_neighbours(ledger))
+
+    def _record(self, now: datetime) -> WorkerRecord:
+        pid = os.getpid()
+        return WorkerRecord(
+            id=self.id,
+            host=processes.host(),
+            pid=pid,
+            process=processes.identity(pid),
+            slots=self.slots,
+            started_at=now,
+            seen_at=now,
+        )
+
+    def _dead_neighbours(self, ledger: Ledger) -> list[str]:
+        """Workers that cannot be alive: on this machine by their process, elsewhere by their silence."""
+        here, silent = processes.host(), ledger.now - 4 * LEASE
+        return [
+            worker.id
+            for worker in ledger.transaction.workers()
+            if worker.id != self.id
+            and (
+                processes.identity(worker.pid) != worker.process
+                if worker.host == here
+                else worker.seen_at < silent
+            )
+        ]
+
+    async def _renew_loop(self) -> None:
+        def work(ledger: Ledger) -> None:
+            ledger.transaction.put_worker(self._record(ledger.now))
+            ledger.transaction.renew_leases(self.id, self._lease())
+            ledger.transaction.prune_changes(_CHANGES_KEPT)
+
+        while not self._is_stopping:
+            await asyncio.sleep(_RENEWAL)
+            with contextlib.suppress(EngineException):
+                await self._desk.commit(work)
+
+    async def _health_loop(self) -> None:
+        """Take over what dead workers held."""
+
+        def work(ledger: Ledger) -> None:
+            ledger.give_up(self._dead_neighbours(ledger))
+            ledger.reap_expired(self.id, 100)
+
+        while not self._is_stopping:
+            await asyncio.sleep(_HEALTH)
+            with contextlib.suppress(EngineException):
+                await self._desk.commit(work)
+
+
+def _socket_directory(given: str | os.PathLike[str] | None) -> Path:
+    if given is None:
+        # Short, since a Unix socket's path may have 107 bytes; mkdtemp gives it mode 0700.
+        return Path(tempfile.mkdtemp(prefix="flows-", dir="/tmp" if os.path.isdir("/tmp") else None))
+    directory = Path(given)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chmod(directory, 0o700)
+    return directory
