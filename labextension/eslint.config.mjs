@@ -18,7 +18,9 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // Interfaces, namespaces and void signals are how JupyterLab's and Lumino's own types are written.
       '@typescript-eslint/no-invalid-void-type': 'off',
-      '@typescript-eslint/no-extraneous-class': 'off'
+      '@typescript-eslint/no-extraneous-class': 'off',
+      // Lumino's signals take the method and its object apart.
+      '@typescript-eslint/unbound-method': 'off'
     }
   }
 );

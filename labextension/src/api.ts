@@ -141,6 +141,7 @@ export interface IFlowsApi {
   execution(id: string): Promise<IExecutionView>;
   children(id: string): Promise<IExecutionView[]>;
   savepoints(id: string): Promise<ISavepointView[]>;
+  savepoint(savepointId: string): Promise<ISavepointView>;
   log(id: string, after: number): Promise<ILogLine[]>;
   notebook(id: string): Promise<Record<string, Json>>;
   variables(savepointId: string): Promise<IVariableView[]>;

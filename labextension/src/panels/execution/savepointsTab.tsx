@@ -1,0 +1,180 @@
+import * as React from 'react';
+
+import type { IMissing, ISavepointView } from '../../api';
+import { exactTime, placeOf, savepointTitle, shortTime, size } from '../../format';
+import { forkIcon, restoreIcon, warningIcon } from '../../icons';
+import type { ExecutionModel } from '../../model/execution';
+import { CommandIDs } from '../../tokens';
+import { ActionButton } from '../buttons';
+import { EmptyState } from '../empty';
+import { useNow, useShell } from '../shell';
+import { Fetched, ShowMore, usePages } from './fetched';
+
+/** The savepoints, newest first, each with the ways to go on from it. */
+export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElement {
+  const { trans } = useShell();
+  return (
+    <Fetched fetched={props.model.savepoints}>
+      {savepoints =>
+        savepoints.length === 0 ? (
+          <EmptyState title={trans.__('No savepoints yet.')}>
+            {trans.__(
+              'Each call of the flow API makes one; this.create_savepoint(name) makes one with a name.'
+            )}
+          </EmptyState>
+        ) : (
+          <SavepointTable savepoints={savepoints} />
+        )
+      }
+    </Fetched>
+  );
+}
+
+function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactElement {
+  const { trans } = useShell();
+  const { shown, more } = usePages(props.savepoints.length);
+  return (
+    <>
+      <table className="jp-Flows-table" aria-label={trans.__('Savepoints')}>
+        <thead>
+          <tr>
+            <th scope="col">{trans.__('Created at')}</th>
+            <th scope="col">{trans.__('Action')}</th>
+            <th scope="col" className="jp-Flows-wide">
+              {trans.__('Last Command')}
+            </th>
+            <th scope="col">{trans.__('Line')}</th>
+            <th scope="col">{trans.__('Name')}</th>
+            <th scope="col" className="jp-Flows-number">
+              {trans.__('Size')}
+            </th>
+            <th scope="col">{trans.__('Not saved')}</th>
+            <th scope="col" className="jp-Flows-rowActions">
+              <span className="jp-Flows-hidden">{trans.__('Go on from here')}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {props.savepoints.slice(0, shown).map(savepoint => (
+            <SavepointRow key={savepoint.id} savepoint={savepoint} />
+          ))}
+        </tbody>
+      </table>
+      <ShowMore more={more} />
+    </>
+  );
+}
+
+function SavepointRow(props: { savepoint: ISavepointView }): React.ReactElement {
+  const { savepoint } = props;
+  const { trans, locale } = useShell();
+  const now = useNow(60_000);
+  const [isOpen, setOpen] = React.useState(false);
+  return (
+    <>
+      <tr
+        className="jp-Flows-tableRow"
+        data-savepoint-id={savepoint.id}
+        data-savepoint-name={savepoint.name ?? ''}
+        data-execution-id={savepoint.execution_id}
+        data-exact={savepoint.exact}
+      >
+        <td>
+          <time dateTime={savepoint.created_at} title={exactTime(savepoint.created_at, locale)}>
+            {shortTime(savepoint.created_at, now, locale)}
+          </time>
+        </td>
+        <td>{savepoint.action}</td>
+        <td className="jp-Flows-ellipsis jp-Flows-code" title={savepoint.last_command}>
+          {savepoint.last_command}
+        </td>
+        <td title={savepoint.function}>{placeOf(savepoint, trans)}</td>
+        <td>{savepoint.name !== null && <span className="jp-Flows-savepointName">{savepoint.name}</span>}</td>
+        <td
+          className="jp-Flows-number"
+          title={trans.__(
+            '%1 in all, %2 of it new',
+            size(savepoint.bytes_total, locale),
+            size(savepoint.bytes_new, locale)
+          )}
+        >
+          {size(savepoint.bytes_total, locale)}
+        </td>
+        <td>
+          {savepoint.missing.length > 0 && (
+            <button
+              type="button"
+              className="jp-Flows-link jp-Flows-notSaved"
+              aria-expanded={isOpen}
+              title={savepoint.missing.map(missing => `${missing.path}: ${missing.reason}`).join('\n')}
+              onClick={() => setOpen(!isOpen)}
+            >
+              <warningIcon.react tag="span" className="jp-Flows-warning" />
+              {trans._n('%1 value', '%1 values', savepoint.missing.length)}
+            </button>
+          )}
+        </td>
+        <td className="jp-Flows-rowActions">
+          <RowActions savepoint={savepoint} />
+        </td>
+      </tr>
+      {isOpen && savepoint.missing.length > 0 && (
+        <tr className="jp-Flows-details">
+          <td colSpan={8}>
+            <MissingList missing={savepoint.missing} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}
+
+function RowActions(props: { savepoint: ISavepointView }): React.ReactElement {
+  const { savepoint } = props;
+  const { trans, commands } = useShell();
+  const title = savepointTitle(savepoint);
+  const whyDisabled = savepoint.exact
+    ? null
+    : trans.__(
+        'Nothing can go on from here: %1',
+        savepoint.inexact_reason ?? trans.__('the exact state could not be had.')
+      );
+  const args = { savepoint: savepoint.id };
+  return (
+    <div className="jp-Flows-actions">
+      <ActionButton
+        icon={restoreIcon}
+        label={trans.__('Restore')}
+        caption={trans.__('Put this execution back to “%1” and go on from there', title)}
+        className="jp-Flows-restore"
+        whyDisabled={whyDisabled}
+        run={() => void commands.execute(CommandIDs.restore, args)}
+      />
+      <ActionButton
+        icon={forkIcon}
+        label={trans.__('Restore into a Copy')}
+        caption={trans.__('Start a new execution from “%1”; this one stays as it is', title)}
+        className="jp-Flows-fork"
+        isIconOnly
+        whyDisabled={whyDisabled}
+        run={() => void commands.execute(CommandIDs.fork, args)}
+      />
+    </div>
+  );
+}
+
+function MissingList(props: { missing: IMissing[] }): React.ReactElement {
+  const { trans } = useShell();
+  return (
+    <>
+      <div>{trans.__('These are not part of the savepoint; after a restore each use of them says so:')}</div>
+      <ul>
+        {props.missing.map(missing => (
+          <li key={missing.path}>
+            <code>{missing.path}</code> ({missing.type}): {missing.reason}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
