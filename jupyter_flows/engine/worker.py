@@ -181,7 +181,8 @@ class Worker:
         count as running, those that sleep longer do not."""
         while not self._is_stopping:
             self._calm.clear()
-            if self._is_idle and not await self._desk.commit(self._has_due):
+            has_due, _ = await self._desk.commit(self._has_due)
+            if self._is_idle and not has_due:
                 return
             await self._calm.wait()
 
@@ -402,6 +403,9 @@ class Worker:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         kernel: Kernel | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             hello = await protocol.read(reader)
             kernel = self._greeted(hello, writer)
@@ -412,8 +416,9 @@ class Worker:
         except (msgspec.DecodeError, OverflowError) as error:
             logger.warning("a kernel said what cannot be understood: %s", error)
         finally:
+            self._tasks.discard(task)
             writer.close()
-            if kernel is not None:
+            if kernel is not None and not self._is_stopping:
                 await self._hung_up(kernel)
 
     def _greeted(self, hello: protocol.KernelMessage, writer: asyncio.StreamWriter) -> Kernel | None:
