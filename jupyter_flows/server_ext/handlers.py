@@ -1,0 +1,150 @@
+"""The calls of REST, each one line of the engine, and the table of their paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import __version__
+from ..engine.service import Engine
+from ..model import ExecutionView, SavepointView
+from . import messages
+from .endpoint import PREFIX, FlowsHandler, UnknownCall, endpoint
+from .events import EventsHandler
+
+
+class FlowsCall(FlowsHandler):
+    @endpoint("read", "All flows below the server's root", messages.Flows)
+    def get(self, engine: Engine) -> messages.Flows:
+        return messages.Flows(flows=engine.flows())
+
+
+class ExecutionsCall(FlowsHandler):
+    @endpoint("read", "Executions, newest first", messages.Executions, query=messages.ExecutionsQuery)
+    def get(self, engine: Engine, query: messages.ExecutionsQuery) -> messages.Executions:
+        page = engine.executions(
+            status=query.status,
+            flow=query.flow,
+            parent_id=query.parent_id,
+            roots_only=query.roots,
+            text=query.text,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        return messages.Executions(executions=list(page.executions), next=page.next)
+
+    @endpoint("execute", "Start a flow", ExecutionView, status=201, body=messages.StartBody)
+    def post(self, engine: Engine, body: messages.StartBody) -> ExecutionView:
+        return engine.start(body.flow, body.inputs, name=body.name, key=body.key)
+
+
+class ExecutionCall(FlowsHandler):
+    @endpoint("read", "One execution", ExecutionView)
+    def get(self, engine: Engine, execution_id: str) -> ExecutionView:
+        return engine.execution(execution_id)
+
+
+class ChildrenCall(FlowsHandler):
+    @endpoint("read", "The executions that it started, in order", messages.Children)
+    def get(self, engine: Engine, execution_id: str) -> messages.Children:
+        return messages.Children(executions=engine.children(execution_id))
+
+
+class SavepointsCall(FlowsHandler):
+    @endpoint("read", "Its savepoints, in order", messages.Savepoints)
+    def get(self, engine: Engine, execution_id: str) -> messages.Savepoints:
+        return messages.Savepoints(savepoints=engine.savepoints(execution_id))
+
+
+class LogCall(FlowsHandler):
+    @endpoint("read", "Its log, in order", messages.Log, query=messages.LogQuery)
+    def get(self, engine: Engine, execution_id: str, query: messages.LogQuery) -> messages.Log:
+        limit = max(1, min(query.limit, 10_000))
+        return messages.Log(log=engine.log(execution_id, after=query.after, limit=limit))
+
+
+class NotebookCall(FlowsHandler):
+    @endpoint("read", "The executed notebook, in nbformat 4", dict[str, Any])
+    def get(self, engine: Engine, execution_id: str) -> dict[str, Any]:
+        return engine.notebook(execution_id)
+
+
+class CancelCall(FlowsHandler):
+    @endpoint("write", "Wish that it ends", ExecutionView, body=messages.EmptyBody)
+    def post(self, engine: Engine, execution_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
+        return engine.cancel(execution_id)
+
+
+class SavepointCall(FlowsHandler):
+    @endpoint("read", "One savepoint", SavepointView)
+    def get(self, engine: Engine, savepoint_id: str) -> SavepointView:
+        return engine.savepoint(savepoint_id)
+
+
+class VariablesCall(FlowsHandler):
+    @endpoint("read", "Its variables, without loading any", messages.Variables)
+    def get(self, engine: Engine, savepoint_id: str) -> messages.Variables:
+        return messages.Variables(variables=engine.variables(savepoint_id))
+
+
+class RestoreCall(FlowsHandler):
+    @endpoint("execute", "Put its execution back to it and go on", ExecutionView, body=messages.EmptyBody)
+    def post(self, engine: Engine, savepoint_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
+        return engine.restore(savepoint_id)
+
+
+class ForkCall(FlowsHandler):
+    @endpoint("execute", "Start a new execution from it", ExecutionView, status=201, body=messages.ForkBody)
+    def post(self, engine: Engine, savepoint_id: str, body: messages.ForkBody) -> ExecutionView:
+        return engine.fork(savepoint_id, inputs=body.inputs, name=body.name)
+
+
+class StatusCall(FlowsHandler):
+    @endpoint("read", "The server's version, store and worker", messages.ServerStatus)
+    def get(self, engine: Engine) -> messages.ServerStatus:
+        worker, shown = self.service.worker, None
+        if worker is not None:
+            shown = messages.WorkerStatus(id=worker.id, slots=worker.slots, running=list(worker.running))
+        return messages.ServerStatus(
+            version=__version__,
+            store=engine.store.url,
+            worker=shown,
+            trouble=None if worker is None else worker.trouble,
+        )
+
+
+class OpenAPICall(FlowsHandler):
+    @endpoint("read", "This description", dict[str, Any])
+    def get(self, engine: Engine) -> dict[str, Any]:  # noqa: ARG002
+        from .openapi import description
+
+        return description(ROUTES, self.base_url)
+
+
+ROUTES: dict[str, type[Any]] = {
+    "flows": FlowsCall,
+    "executions": ExecutionsCall,
+    "executions/{execution_id}": ExecutionCall,
+    "executions/{execution_id}/children": ChildrenCall,
+    "executions/{execution_id}/savepoints": SavepointsCall,
+    "executions/{execution_id}/log": LogCall,
+    "executions/{execution_id}/notebook": NotebookCall,
+    "executions/{execution_id}/cancel": CancelCall,
+    "savepoints/{savepoint_id}": SavepointCall,
+    "savepoints/{savepoint_id}/variables": VariablesCall,
+    "savepoints/{savepoint_id}/restore": RestoreCall,
+    "savepoints/{savepoint_id}/fork": ForkCall,
+    "status": StatusCall,
+    "openapi.json": OpenAPICall,
+    "events": EventsHandler,
+}
+
+
+def tornado_routes() -> list[tuple[str, type[Any]]]:
+    """The table as Tornado's patterns, with an answer for all other paths at its end."""
+    routes = [(f"/{PREFIX}/{_pattern(path)}", handler) for path, handler in ROUTES.items()]
+    return [*routes, (rf"/{PREFIX}(/.*)?", UnknownCall)]
+
+
+def _pattern(path: str) -> str:
+    parts = ["([^/]+)" if part.startswith("{") else part.replace(".", r"\.") for part in path.split("/")]
+    return "/".join(parts)
