@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
@@ -114,14 +115,14 @@ Index("ix_executions_flow", executions.c.flow, executions.c.id)
 Index(
     "ix_executions_wake_at",
     executions.c.wake_at,
-    sqlite_where=executions.c.wake_at.is_not(None),
-    postgresql_where=executions.c.wake_at.is_not(None),
+    sqlite_where=text("wake_at IS NOT NULL"),
+    postgresql_where=text("wake_at IS NOT NULL"),
 )
 Index(
     "ix_executions_worker_id",
     executions.c.worker_id,
-    sqlite_where=executions.c.worker_id.is_not(None),
-    postgresql_where=executions.c.worker_id.is_not(None),
+    sqlite_where=text("worker_id IS NOT NULL"),
+    postgresql_where=text("worker_id IS NOT NULL"),
 )
 
 waits = Table(

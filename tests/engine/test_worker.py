@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from conftest import House
-
 from jupyter_flows.model import ExecutionType, Status
+
+from .house import House
 
 
 def test_a_flow_runs_to_its_end(house: House) -> None:
@@ -238,7 +238,9 @@ def test_a_wait_with_a_timeout(house: House) -> None:
 def test_many_children_wake_their_parent_once(house: House) -> None:
     house.flow("child", "Log(text='c')")
     starts = ["StartFlow(flow='child', wait=False)"] * 6
-    house.flow("parent", *starts, "WaitFor(execution_ids=tuple(a[0] for a in s['answers']))", "Log(text='all')")
+    house.flow(
+        "parent", *starts, "WaitFor(execution_ids=tuple(a[0] for a in s['answers']))", "Log(text='all')"
+    )
     view = house.run("parent", slots=3)
     assert view.status is Status.ENDED_SUCCESS
     assert house.texts(view.id) == ["all"]
