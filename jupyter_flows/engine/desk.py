@@ -29,9 +29,19 @@ from ..model import (
     StartFlow,
     Status,
 )
-from ..store import Transaction
+from ..store import ExecutionFilter, Transaction
 from .committer import Committer, as_internal
-from .events import Begin, FlowEnded, NotebookOpened, Park, Reply, StopKernel, WaitAbandoned, WorkerGone
+from .events import (
+    Begin,
+    FlowEnded,
+    NotebookOpened,
+    NotebookReopened,
+    Park,
+    Reply,
+    StopKernel,
+    WaitAbandoned,
+    WorkerGone,
+)
 from .facts import Preparation, error_info, outputs_at
 from .identifiers import new_id
 from .kernels import Kernel
@@ -298,16 +308,23 @@ class Desk:
         await kernel.send(protocol.Opened(seq=message.seq, begin=self.begin_of(claim)))
 
     def _new_notebook(self, ledger: Ledger, path: str) -> Claim:
+        """The notebook's execution: the one that its last kernel left, or a new one."""
         file = PurePath(path)
         is_file = file.suffix == ".ipynb"
+        flow = self._flow_name(path) if is_file else None
         directory = str(file.parent if is_file else file) if path else ""
+        directory = os.path.abspath(directory or str(self._engine.library.root))
+        if flow is not None and (left := self._left_notebook(ledger, flow, directory)):
+            event = NotebookReopened(at=ledger.now, worker_id=self._worker_id, lease_until=self._lease())
+            decision = ledger.advance(left, event)
+            return Claim(execution=decision.execution, begin=decision.first(Begin))
         execution = Execution(
             id=new_id(),
             type=ExecutionType.NOTEBOOK,
-            flow=self._flow_name(path) if is_file else None,
+            flow=flow,
             flow_version=None,
             name=file.stem if is_file else "notebook",
-            directory=os.path.abspath(directory or str(self._engine.library.root)),
+            directory=directory,
             status=Status.RUNNING,
             created_at=ledger.now,
             started_at=ledger.now,
@@ -317,6 +334,14 @@ class Desk:
         )
         ledger.insert(execution)
         return Claim(execution=execution, begin=Begin(savepoint_id=None, mode=execution.resume_mode))
+
+    def _left_notebook(self, ledger: Ledger, flow: str, directory: str) -> Execution | None:
+        wanted = ExecutionFilter(type=ExecutionType.NOTEBOOK, status=Status.PAUSED, flow=flow, limit=1)
+        for view in ledger.transaction.views(wanted).executions:
+            left = ledger.execution(view.id)
+            if left.directory == directory and left.status is Status.PAUSED:
+                return left
+        return None
 
     def _flow_name(self, path: str) -> str:
         name = os.path.relpath(path, self._engine.library.root) if os.path.isabs(path) else path

@@ -163,6 +163,14 @@ class NotebookOpened(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, Value] = {}
 
 
+class NotebookReopened(msgspec.Struct, frozen=True, kw_only=True):
+    """A new kernel of a notebook whose last one has gone: the same execution, with empty hands."""
+
+    at: datetime
+    worker_id: str
+    lease_until: datetime
+
+
 Event = (
     Run
     | Claimed
@@ -179,6 +187,7 @@ Event = (
     | PauseWished
     | Restored
     | NotebookOpened
+    | NotebookReopened
 )
 
 

@@ -37,6 +37,7 @@ from .events import (
     Instruction,
     KernelDied,
     NotebookOpened,
+    NotebookReopened,
     Park,
     PauseWished,
     Reply,
@@ -439,6 +440,25 @@ def _notebook_opened(execution: Execution, event: NotebookOpened) -> Outcome:
     return running, [EndWait(), begin]
 
 
+def _notebook_reopened(execution: Execution, event: NotebookReopened) -> Outcome:
+    """Its savepoints stay to be restored; those to come are a branch of their own."""
+    if execution.type is not ExecutionType.NOTEBOOK:
+        raise refused(execution, "going on in a notebook")
+    running = replace(
+        execution,
+        status=Status.RUNNING,
+        worker_id=event.worker_id,
+        lease_until=event.lease_until,
+        epoch=execution.epoch + 1,
+        started_at=execution.started_at or event.at,
+        savepoint_id=None,
+        cancel_savepoint_id=None,
+        resume_mode=ResumeMode.JOIN,
+        message=None,
+    )
+    return running, [Begin(savepoint_id=None, mode=ResumeMode.JOIN)]
+
+
 _TABLE: dict[tuple[Status, type[Any]], Callable[[Execution, Any], Outcome]] = {}
 
 
@@ -462,3 +482,4 @@ _possible(_grace_over, GraceOver, Status.RUNNING)
 _possible(_pause_wished, PauseWished, Status.QUEUED, Status.WAITING, Status.RUNNING, Status.PAUSED)
 _possible(_restored, Restored, *Status)
 _possible(_notebook_opened, NotebookOpened, *Status)
+_possible(_notebook_reopened, NotebookReopened, Status.PAUSED)
