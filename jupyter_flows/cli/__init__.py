@@ -1,0 +1,149 @@
+"""The command line: ``jupyter flows …``, which is the script ``jupyter-flows``.
+
+Only the words are here, so that help and mistakes cost no imports; `commands` does the work.
+Exit codes: 0 success, 1 an execution that ended otherwise or did not end, 2 a wrong call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+SUCCESS, NOT_ENDED_WELL, WRONG_CALL = 0, 1, 2
+
+_STATUSES = ("QUEUED", "RUNNING", "WAITING", "PAUSED", "ENDED_SUCCESS", "ENDED_ERROR", "ENDED_CANCELLED")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    commands = import_module(".commands", __name__)
+    command: Callable[[argparse.Namespace], int] = getattr(commands, options.command)
+    from ..errors import EngineException
+
+    try:
+        return command(options)
+    except EngineException as error:
+        print(f"jupyter flows {options.command}: {' '.join(error.message.split())}", file=sys.stderr)
+        return WRONG_CALL
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SUCCESS
+    except KeyboardInterrupt:
+        return NOT_ENDED_WELL
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .. import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="jupyter flows",
+        description="Durable automations in notebooks and scripts: start flows, look at their executions, "
+        "restore them to savepoints.",
+        epilog="Exit codes: 0 success, 1 an execution that ended otherwise, 2 a wrong call.",
+    )
+    parser.add_argument("--version", action="version", version=f"jupyter flows {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--store",
+        metavar="URL",
+        help="sqlite:///PATH or postgresql://…; by default what JUPYTER_FLOWS_STORE says, else a file in "
+        "Jupyter's data directory",
+    )
+    common.add_argument("--json", action="store_true", help="print JSON")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common]
+        )
+
+    _add_running(add)
+    _add_looking(add)
+    _add_acting(add)
+    return parser
+
+
+_Add = Callable[[str, str], argparse.ArgumentParser]
+
+
+def _add_running(add: _Add) -> None:
+    run = add("run", "run a flow to its end and print the execution")
+    start = add("start", "create an execution for a worker to run, and print its id")
+    for command in (run, start):
+        command.add_argument("flow", metavar="FLOW", help="name or path, below the root")
+        _add_inputs(command)
+        command.add_argument("--name", help="what the panels call it")
+        command.add_argument("--key", help="start it once only: a repetition goes on with the same execution")
+    worker = add("worker", "run what is due")
+    worker.add_argument("--until-idle", action="store_true", help="stop when nothing runs and nothing is due")
+    for command in (run, worker):
+        command.add_argument(
+            "--slots", type=_at_least_one, default=2, metavar="N", help="flows that compute at once (2)"
+        )
+    for command in (run, start, worker):
+        command.add_argument("--root", default=".", metavar="DIR", help="where flows are found (here)")
+
+
+def _add_looking(add: _Add) -> None:
+    executions = add("executions", "list executions, newest first")
+    executions.add_argument(
+        "--status", type=str.upper, choices=_STATUSES, metavar="S", help=", ".join(_STATUSES)
+    )
+    executions.add_argument("--flow", metavar="F", help="of this flow only")
+    executions.add_argument("--text", metavar="T", help="with this text in their name, flow or message")
+    executions.add_argument("--roots", action="store_true", help="without children of others")
+    executions.add_argument(
+        "--limit", type=_at_least_one, default=50, metavar="N", help="at most so many (50)"
+    )
+    for name, text in (
+        ("show", "show one execution"),
+        ("children", "list the executions that it started"),
+        ("savepoints", "list its savepoints"),
+        ("log", "print its log"),
+    ):
+        command = add(name, text)
+        command.add_argument("id", metavar="ID", help="of the execution")
+        if name == "log":
+            command.add_argument("--follow", action="store_true", help="go on until it has ended")
+    add("variables", "list the variables in a savepoint").add_argument("savepoint", metavar="SAVEPOINT")
+    diff = add("diff", "compare the variables of two savepoints")
+    diff.add_argument("before", metavar="SAVEPOINT")
+    diff.add_argument("after", metavar="SAVEPOINT")
+
+
+def _add_acting(add: _Add) -> None:
+    restore = add("restore", "put an execution back to a savepoint; a worker goes on from there")
+    restore.add_argument("savepoint", metavar="SAVEPOINT")
+    restore.add_argument("--fork", action="store_true", help="start a new execution from it instead")
+    restore.add_argument("--name", help="what the panels call the new execution (with --fork)")
+    _add_inputs(restore, " (with --fork)")
+    for name, text in (
+        ("cancel", "wish that an execution ends"),
+        ("pause", "wish that an execution rests from its next call on"),
+        ("resume", "let a paused execution go on"),
+        ("archive", "delete the savepoints of an ended execution"),
+    ):
+        add(name, text).add_argument("id", metavar="ID", help="of the execution")
+
+
+def _add_inputs(command: argparse.ArgumentParser, when: str = "") -> None:
+    command.add_argument(
+        "-i",
+        "--input",
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="KEY=JSON",
+        help=f"an input{when}: -i size=3 -i 'region=\"north\"'; @FILE reads the JSON from a file",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

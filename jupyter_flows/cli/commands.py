@@ -1,0 +1,287 @@
+"""What each command does: a call of the engine, and what is printed of its answer.
+
+Every public function is a command; it takes the parsed options and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from ..engine.flows import FlowLibrary
+from ..engine.places import store_url
+from ..engine.service import Engine
+from ..errors import InvalidInputError
+from ..model import ExecutionView, LogLine, Status, VariableView
+from ..store import open_store
+from . import NOT_ENDED_WELL, SUCCESS, printing
+from .running import Following, run_to_end, work
+
+
+@contextmanager
+def _engine(options: argparse.Namespace) -> Iterator[Engine]:
+    root = getattr(options, "root", ".")
+    if not os.path.isdir(root):
+        raise InvalidInputError(f"there is no directory {root}: give another --root")
+    store = open_store(store_url(options.store))
+    engine = Engine(store, FlowLibrary(root))
+    try:
+        yield engine
+    finally:
+        engine.close()
+        store.close()
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        inputs = _inputs(options)
+        started = engine.start(options.flow, inputs, name=options.name, key=options.key)
+        on_line = None if options.json else _print_log_line
+        ended = asyncio.run(run_to_end(engine, started.id, options.slots, on_line))
+        if ended is None:
+            _say(
+                f"execution {started.id} is kept: `jupyter flows worker --until-idle` goes on with it, "
+                f"`jupyter flows cancel {started.id}` ends it"
+            )
+            return NOT_ENDED_WELL
+        printing.execution(ended, options.json)
+        if ended.status is not Status.ENDED_SUCCESS:
+            _say(_advice(ended))
+        return _code(ended)
+
+
+def start(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        started = engine.start(options.flow, _inputs(options), name=options.name, key=options.key)
+        if options.json:
+            printing.as_json(started)
+        else:
+            print(started.id)
+    return SUCCESS
+
+
+def worker(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        asyncio.run(work(engine, options.slots, options.until_idle, _say))
+    return SUCCESS
+
+
+# --- look ---------------------------------------------------------------------------------------
+
+
+def executions(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        page = engine.executions(
+            status=Status(options.status) if options.status else None,
+            flow=options.flow,
+            text=options.text,
+            roots_only=options.roots,
+            limit=options.limit,
+        )
+        if options.json:
+            printing.as_json({"executions": page.executions, "next": page.next})
+        else:
+            printing.executions(page.executions)
+            if page.next is not None:
+                _say(f"there are more than {options.limit}: see them with --limit")
+    return SUCCESS
+
+
+def show(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        printing.execution(engine.execution(options.id), options.json)
+    return SUCCESS
+
+
+def children(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        found = engine.children(options.id)
+        if options.json:
+            printing.as_json({"executions": found})
+        else:
+            printing.executions(found)
+    return SUCCESS
+
+
+def savepoints(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        found = engine.savepoints(options.id)
+        if options.json:
+            printing.as_json({"savepoints": found})
+        else:
+            printing.savepoints(found)
+    return SUCCESS
+
+
+def log(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        if options.follow:
+            on_line = printing.as_json_line if options.json else _print_log_line_out
+            asyncio.run(Following(engine, options.id, on_line).until_end())
+            return SUCCESS
+        found, part = [], engine.log(options.id)
+        while part:
+            found += part
+            part = engine.log(options.id, after=part[-1].number)
+        if options.json:
+            printing.as_json({"log": found})
+        else:
+            for line in found:
+                _print_log_line_out(line)
+    return SUCCESS
+
+
+def variables(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        found = engine.variables(options.savepoint)
+        if options.json:
+            printing.as_json({"variables": found})
+        else:
+            printing.variables(found)
+    return SUCCESS
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compares by what was kept of each variable; nothing is loaded."""
+    with _engine(options) as engine:
+        before = {_place(variable): variable for variable in engine.variables(options.before)}
+        after = {_place(variable): variable for variable in engine.variables(options.after)}
+    added = [after[place] for place in after if place not in before]
+    removed = [before[place] for place in before if place not in after]
+    changed = [
+        (before[place], after[place])
+        for place in after
+        if place in before and _differs(before[place], after[place])
+    ]
+    if options.json:
+        pairs = [{"before": old, "after": new} for old, new in changed]
+        printing.as_json({"added": added, "removed": removed, "changed": pairs})
+    else:
+        printing.difference(added, removed, changed)
+    return SUCCESS
+
+
+# --- act ----------------------------------------------------------------------------------------
+
+
+def restore(options: argparse.Namespace) -> int:
+    if not options.fork and (options.inputs or options.name):
+        raise InvalidInputError("-i and --name start something new: give --fork too, or leave them out")
+    with _engine(options) as engine:
+        if options.fork:
+            found = engine.fork(options.savepoint, inputs=_inputs(options), name=options.name)
+        else:
+            found = engine.restore(options.savepoint)
+        _print_decided(found, options)
+    return SUCCESS
+
+
+def cancel(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        _print_decided(engine.cancel(options.id), options)
+    return SUCCESS
+
+
+def pause(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        _print_decided(engine.pause(options.id), options)
+    return SUCCESS
+
+
+def resume(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        _print_decided(engine.resume(options.id), options)
+    return SUCCESS
+
+
+def archive(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        _print_decided(engine.archive(options.id), options)
+    return SUCCESS
+
+
+# --- helpers ------------------------------------------------------------------------------------
+
+
+def _inputs(options: argparse.Namespace) -> dict[str, Any]:
+    """The inputs of ``-i KEY=JSON``. Raises InvalidInputError."""
+    found: dict[str, Any] = {}
+    for text in options.inputs:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InvalidInputError(f"the input {text!r} is not KEY=JSON")
+        try:
+            found[key] = msgspec.json.decode(_content(value))
+        except msgspec.DecodeError:
+            quoted = msgspec.json.encode(value).decode()
+            raise InvalidInputError(
+                f"the input {key} is not JSON: for a text write -i '{key}={quoted}'"
+            ) from None
+    return found
+
+
+def _content(value: str) -> bytes:
+    if not value.startswith("@"):
+        return value.encode(errors="surrogateescape")
+    try:
+        with open(value[1:], "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise InvalidInputError(f"the file {value[1:]} cannot be read: {error.strerror}") from None
+
+
+def _place(variable: VariableView) -> tuple[str, str]:
+    return variable.scope, variable.name
+
+
+def _differs(before: VariableView, after: VariableView) -> bool:
+    if before.digest and after.digest:
+        return before.digest != after.digest
+    return before != after
+
+
+def _code(execution: ExecutionView) -> int:
+    return SUCCESS if execution.status is Status.ENDED_SUCCESS else NOT_ENDED_WELL
+
+
+def _advice(ended: ExecutionView) -> str:
+    """One line that says what to do."""
+    if ended.status is Status.ENDED_CANCELLED:
+        return (
+            f"execution {ended.id} was cancelled; `jupyter flows savepoints {ended.id}` lists what it can be "
+            "restored to"
+        )
+    return (
+        f"execution {ended.id} failed; mend the cause, then `jupyter flows savepoints {ended.id}` and "
+        "`jupyter flows restore SAVEPOINT`"
+    )
+
+
+def _print_decided(execution: ExecutionView, options: argparse.Namespace) -> None:
+    if options.json:
+        printing.as_json(execution)
+        return
+    wish = f", {execution.wish.value} is wished" if execution.wish else ""
+    print(f"{execution.id} {execution.status.value}{wish}")
+
+
+def _print_log_line(line: LogLine) -> None:
+    print(printing.log_line(line), file=sys.stderr, flush=True)
+
+
+def _print_log_line_out(line: LogLine) -> None:
+    print(printing.log_line(line), flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"jupyter flows: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,151 @@
+"""How the command line shows things: tables for people, the fields of REST for programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..model import ExecutionView, LogLine, SavepointView, VariableView
+
+
+def as_json(value: Any) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def as_json_line(value: Any) -> None:
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
+def execution(view: ExecutionView, is_json: bool) -> None:
+    if is_json:
+        as_json(view)
+        return
+    rows = [
+        ("id", view.id),
+        ("name", view.name if view.name != view.flow else None),
+        ("type", view.type.value),
+        ("flow", view.flow),
+        ("version", (view.flow_version or "")[:12]),
+        ("status", view.status.value),
+        ("wish", view.wish.value if view.wish else None),
+        ("message", view.message),
+        ("inputs", _json(view.input_value) if view.input_value else None),
+        ("outputs", _json(view.output_value) if view.output_value else None),
+        ("parent", view.parent_id),
+        ("children", view.children),
+        ("savepoints", view.savepoints),
+        ("attempts", view.attempts),
+        ("created", _instant(view.created_at)),
+        ("started", _instant(view.started_at)),
+        ("ended", _instant(view.ended_at)),
+    ]
+    for name, value in rows:
+        if value not in (None, "", 0):
+            print(f"{name:<10}  {value}")
+    if view.error is not None:
+        text = view.error.traceback or f"{view.error.type}: {view.error.message}"
+        print(f"\n{text.rstrip()}")
+
+
+def executions(views: Iterable[ExecutionView]) -> None:
+    rows = [
+        (view.id, view.status.value, view.flow or "", _instant(view.created_at), view.message or "")
+        for view in views
+    ]
+    _table(("ID", "STATUS", "FLOW", "CREATED", "MESSAGE"), rows, "no executions")
+
+
+def savepoints(views: Iterable[SavepointView]) -> None:
+    rows = [
+        (
+            view.id,
+            str(view.number),
+            view.name or "",
+            _instant(view.created_at),
+            view.action + ("" if view.exact else " (not exact)"),
+            _where(view),
+            _size(view.bytes_new),
+            str(len(view.missing) or ""),
+            view.last_command,
+        )
+        for view in views
+    ]
+    titles = ("ID", "NR", "NAME", "CREATED", "ACTION", "WHERE", "NEW", "MISSING", "LAST COMMAND")
+    _table(titles, rows, "no savepoints")
+
+
+def variables(views: Iterable[VariableView]) -> None:
+    rows = [
+        (view.scope, view.name, view.type, _shape(view), _size(view.bytes), view.missing or view.text)
+        for view in views
+    ]
+    _table(("SCOPE", "NAME", "TYPE", "SHAPE", "SIZE", "VALUE"), rows, "no variables")
+
+
+def difference(
+    added: Iterable[VariableView],
+    removed: Iterable[VariableView],
+    changed: Iterable[tuple[VariableView, VariableView]],
+) -> None:
+    rows = [("+", view.scope, view.name, _described(view)) for view in added]
+    rows += [("-", view.scope, view.name, _described(view)) for view in removed]
+    rows += [("~", new.scope, new.name, f"{_described(old)} -> {_described(new)}") for old, new in changed]
+    _table(("", "SCOPE", "NAME", "VALUE"), rows, "no differences")
+
+
+def log_line(line: LogLine) -> str:
+    fields = "".join(f" {name}={_json(value)}" for name, value in line.fields.items())
+    return f"{_instant(line.at)} {line.level.value:<7} {line.text}{fields}"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """Columns side by side; on a terminal the last one is cut to what fits."""
+    if not rows:
+        print(empty)
+        return
+    lines = [[_one_line(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles) - 1)]
+    room = shutil.get_terminal_size((10_000, 24)).columns if sys.stdout.isatty() else 10_000
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        text = "  ".join([*cells, line[-1]]).rstrip()
+        print(text if len(text) <= room else text[: max(room - 1, 1)] + "…")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _instant(at: datetime | None) -> str:
+    """In the zone of the person who reads it."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def _where(view: SavepointView) -> str:
+    cell = "" if view.cell is None else f"cell {view.cell + 1}, "
+    return f"{cell}line {view.line}" if view.line else ""
+
+
+def _size(count: int) -> str:
+    size, units = float(count), ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.3g} {units[0]}" if count else ""
+
+
+def _shape(view: VariableView) -> str:
+    return " x ".join(map(str, view.shape)) if view.shape is not None else ""
+
+
+def _described(view: VariableView) -> str:
+    return view.missing or view.text or view.type

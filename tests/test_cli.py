@@ -1,0 +1,200 @@
+"""The command line on a real store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_flows import __version__
+from jupyter_flows.cli import main
+
+SCRIPT = """
+def handler(system, this, inputs):
+    this.log('hello', size=inputs.get('size', 1))
+    this.create_savepoint('half-way')
+    this.set_output('double', inputs.get('size', 1) * 2)
+    if inputs.get('fail'):
+        raise ValueError('as was asked')
+    return this.success('all done')
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JUPYTER_FLOWS_STORE", f"sqlite:///{tmp_path / 'store' / 'flows.sqlite'}")
+    monkeypatch.setenv("COLUMNS", "80")
+    directory = tmp_path / "root"
+    directory.mkdir()
+    (directory / "double.py").write_text(SCRIPT)
+    monkeypatch.chdir(directory)
+    return directory
+
+
+@pytest.fixture
+def call(root: Path, capsys: pytest.CaptureFixture[str]):  # noqa: ARG001
+    """`call("show", id)` gives the exit code, what was printed, and what was said on stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def read(call):
+    """`read("show", id)` gives the decoded JSON of a command that succeeds."""
+
+    def read(*arguments: str) -> Any:
+        code, out, err = call(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return read
+
+
+class TestWords:
+    def test_help_names_every_command_and_the_exit_codes(self, call):
+        code, out, _ = call("--help")
+        assert code == 0
+        words = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
+        assert {"run", "start", "worker", "executions", "show", "children", "log", "cancel"} <= words
+        assert {"savepoints", "variables", "diff", "restore", "pause", "resume", "archive"} <= words
+        assert "Exit codes" in out
+
+    def test_version(self, call):
+        assert call("--version")[1] == f"jupyter flows {__version__}\n"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [(), ("nonsense",), ("show",), ("executions", "--status", "DONE"), ("worker", "--slots", "0")],
+    )
+    def test_a_wrong_call_exits_with_2(self, call, arguments):
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        assert "jupyter flows" in err
+
+    def test_help_and_mistakes_import_little(self):
+        code = (
+            "import sys; from jupyter_flows.cli import main\n"
+            "try: main(['--help'])\n"
+            "except SystemExit: pass\n"
+            "print(sorted({'msgspec', 'sqlalchemy', 'asyncio'} & set(sys.modules)), file=sys.stderr)"
+        )
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert run.stderr.strip() == "[]"
+
+
+class TestStart:
+    def test_prints_the_id(self, call, read):
+        code, out, err = call("start", "double", "-i", "size=3", "--name", "nightly")
+        assert (code, err) == (0, "")
+        shown = read("show", out.strip())
+        assert (shown["flow"], shown["status"], shown["name"]) == ("double", "QUEUED", "nightly")
+        assert shown["input_value"] == {"size": 3}
+
+    def test_a_key_starts_once(self, call):
+        first = call("start", "double", "--key", "monday")
+        assert call("start", "double", "--key", "monday") == first
+
+    def test_by_path_and_with_another_root(self, call, root, monkeypatch, tmp_path):
+        assert call("start", "./double.py")[0] == 0
+        monkeypatch.chdir(tmp_path)
+        assert call("start", "double")[0] == 2
+        assert call("start", "double", "--root", str(root))[0] == 0
+
+    def test_inputs_from_a_file(self, call, read, root):
+        (root / "rows.json").write_text("[1, 2]")
+        _, out, _ = call("start", "double", "-i", "rows=@rows.json")
+        assert read("show", out.strip())["input_value"] == {"rows": [1, 2]}
+
+    @pytest.mark.parametrize(
+        ("arguments", "advice"),
+        [
+            (("start", "doubel"), "Did you mean double?"),
+            (("start", "double", "-i", "region=north"), "-i 'region=\"north\"'"),
+            (("start", "double", "-i", "size"), "not KEY=JSON"),
+            (("start", "double", "-i", "rows=@none.json"), "cannot be read"),
+            (("start", "double", "--root", "nowhere"), "give another --root"),
+            (("start", "double", "--store", "mysql://h/d"), "sqlite:///PATH"),
+            (("run", "empty"), "no function `handler"),
+        ],
+    )
+    def test_mistakes_say_what_to_do_in_one_line(self, call, root, read, arguments, advice):
+        (root / "empty.py").write_text("")
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        assert advice in err
+        assert err.count("\n") == 1
+        assert read("executions")["executions"] == []
+
+
+class TestLook:
+    def test_executions_by_filter(self, call, read, root):
+        (root / "other.py").write_text("def handler(system, this): ...")
+        ids = [call("start", "double")[1].strip() for _ in range(3)]
+        other = call("start", "other")[1].strip()
+        call("cancel", ids[0])
+
+        def listed(*arguments: str) -> list[str]:
+            return [execution["id"] for execution in read("executions", *arguments)["executions"]]
+
+        assert listed() == [other, *reversed(ids)]
+        assert listed("--flow", "other") == [other]
+        assert listed("--status", "ended_cancelled") == ids[:1]
+        assert listed("--roots", "--limit", "2") == [other, ids[2]]
+        code, out, err = call("executions", "--limit", "2")
+        assert code == 0
+        assert out.splitlines()[0].split() == ["ID", "STATUS", "FLOW", "CREATED", "MESSAGE"]
+        assert out.splitlines()[1].startswith(f"{other}  QUEUED  other")
+        assert "--limit" in err
+
+    def test_what_is_not_there(self, call):
+        for command in ("show", "children", "savepoints", "log", "cancel", "pause", "resume", "archive"):
+            code, out, err = call(command, "no-such")
+            assert (code, out) == (2, ""), command
+            assert "no execution no-such" in err
+        code, out, err = call("restore", "no-such")
+        assert (code, out) == (2, "")
+        assert err.startswith("jupyter flows restore: ")
+
+    def test_nothing_yet(self, call):
+        assert call("executions") == (0, "no executions\n", "")
+
+    def test_show_for_people(self, call):
+        id = call("start", "double", "-i", "size=3")[1].strip()
+        lines = dict(line.split(maxsplit=1) for line in call("show", id)[1].splitlines())
+        assert lines["id"] == id
+        assert lines["status"] == "QUEUED"
+        assert lines["inputs"] == '{"size":3}'
+        assert "ended" not in lines
+
+    def test_a_reader_that_has_seen_enough(self, call, root):  # noqa: ARG002
+        for _ in range(3):
+            call("start", "double")
+        script = Path(sys.executable).with_name("jupyter-flows")
+        run = subprocess.run(
+            f"{script} executions --json | head -c 1", shell=True, capture_output=True, text=True
+        )
+        assert (run.stdout, run.stderr) == ("{", "")
+
+
+class TestAct:
+    def test_cancel(self, call, read):
+        id = call("start", "double")[1].strip()
+        assert call("cancel", id) == (0, f"{id} ENDED_CANCELLED\n", "")
+        assert read("cancel", id)["status"] == "ENDED_CANCELLED"
+
+    def test_inputs_need_a_fork(self, call):
+        code, _, err = call("restore", "sp", "-i", "size=1")
+        assert code == 2
+        assert "--fork" in err
