@@ -139,7 +139,7 @@ def test_resumable_needs_the_standard_library_only() -> None:
     "entry",
     [
         "jupyter_flows.flow_api",
-        "jupyter_flows.engine.flows",
+        "jupyter_flows.engine.worker",
     ],
 )
 def test_hot_paths_load_no_schema_library(entry: str) -> None:
@@ -174,7 +174,7 @@ def test_no_file_names_a_registry_or_a_place_of_one_machine() -> None:
         "registry.yarn" + "pkg",
         "deb." + "debian.org",
     ]
-    places = ["/work" + "/main", "/home/", "/root" + "/", ".pyenv" + "/"]
+    places = ["/work" + "/main", "/ho" + "me/", "/root" + "/", ".pyenv" + "/"]
     if len(ROOT.parts) > 2:
         places.append(f"{ROOT}/")
     wrong = [
