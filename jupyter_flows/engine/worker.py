@@ -94,6 +94,7 @@ class Worker:
         self._sessions = Sessions()
         self._connections: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._hearings: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
         self._is_stopping = False
         self._is_started = False
 
@@ -166,9 +167,11 @@ class Worker:
         await self._pool.close()
         for kernel in notebooks:
             kernel.lost("the worker stops")
-        for task in list(self._tasks):
+        for writer in self._hearings.values():
+            writer.close()
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._hearings, return_exceptions=True)
         self._connection_threads.shutdown(wait=False, cancel_futures=True)
         await self._committer.stop()
         self._socket_path.unlink(missing_ok=True)
@@ -405,7 +408,7 @@ class Worker:
         kernel: Kernel | None = None
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._hearings[task] = writer
         try:
             hello = await protocol.read(reader)
             kernel = self._greeted(hello, writer)
@@ -416,7 +419,7 @@ class Worker:
         except (msgspec.DecodeError, OverflowError) as error:
             logger.warning("a kernel said what cannot be understood: %s", error)
         finally:
-            self._tasks.discard(task)
+            self._hearings.pop(task, None)
             writer.close()
             if kernel is not None and not self._is_stopping:
                 await self._hung_up(kernel)
