@@ -1,8 +1,9 @@
 """The flows below one directory: which there are, and the source of one of them by name or path.
 
 Nothing is executed. A name is the path below the root without its suffix; a path with its suffix works
-too, from the directory of the flow that asks first, then from the root. Nothing outside of the root
-is read, whatever links say: who may start flows may not thereby read every file of the server.
+too, from the directory of the flow that asks first, then from the root. Nothing else is read, whatever
+links say: who may start flows may not thereby read every file of the server. The directory of the flow that
+asks may lie elsewhere: workers with different roots share a store, and its code runs here already.
 """
 
 from __future__ import annotations
@@ -70,28 +71,18 @@ class FlowLibrary:
             )
         outside = False
         for directory in self._directories(relative_to):
+            base = self.root if directory.is_relative_to(self.root) else directory
             found = [path.resolve() for path in _candidates(directory, flow) if _is_file(path)]
-            inside = [path for path in found if path.is_relative_to(self.root) and path.suffix in SUFFIXES]
+            inside = [path for path in found if path.is_relative_to(base) and path.suffix in SUFFIXES]
             outside = outside or len(inside) < len(found)
             if inside:
-                path = self._only(inside, flow)
-                return source_of(path, path.relative_to(self.root).as_posix())
+                path = _only(inside, flow, base)
+                return source_of(path, path.relative_to(base).as_posix())
         raise self._not_found(flow, outside)
 
     def _directories(self, relative_to: str | os.PathLike[str] | None) -> list[Path]:
-        near = [] if relative_to is None else [Path(relative_to)]
+        near = [] if relative_to is None else [Path(relative_to).resolve()]
         return [directory for directory in near if directory != self.root] + [self.root]
-
-    def _only(self, paths: list[Path], flow: str) -> Path:
-        """The one flow among a notebook and a script of the same name."""
-        if len(paths) == 1:
-            return paths[0]
-        # A script without a handler is a module that lies beside its notebook.
-        flows = [path for path in paths if path.suffix != ".py" or defines_handler(path)]
-        if len(flows) == 1:
-            return flows[0]
-        names = " and ".join(path.relative_to(self.root).as_posix() for path in paths)
-        raise ConflictError(f"Two flows are called {flow}: {names}. Name one with its suffix.", flow=flow)
 
     def _not_found(self, flow: str, outside: bool) -> ResourceNotFoundError | InvalidFlowError:
         if outside:
@@ -139,6 +130,18 @@ def _files(directory: str, below_root: str) -> Iterator[tuple[os.DirEntry[str], 
                     waiting.append((entry.path, f"{prefix}{entry.name}/"))
             elif os.path.splitext(entry.name)[1] in SUFFIXES:
                 yield entry, prefix + entry.name
+
+
+def _only(paths: list[Path], flow: str, base: Path) -> Path:
+    """The one flow among a notebook and a script of the same name."""
+    if len(paths) == 1:
+        return paths[0]
+    # A script without a handler is a module that lies beside its notebook.
+    flows = [path for path in paths if path.suffix != ".py" or defines_handler(path)]
+    if len(flows) == 1:
+        return flows[0]
+    names = " and ".join(path.relative_to(base).as_posix() for path in paths)
+    raise ConflictError(f"Two flows are called {flow}: {names}. Name one with its suffix.", flow=flow)
 
 
 def _candidates(directory: Path, flow: str) -> list[Path]:

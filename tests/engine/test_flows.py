@@ -244,7 +244,17 @@ class TestWhatCannotBeRead:
             with pytest.raises(ResourceNotFoundError, match="outside of"):
                 library.read(name)
         with pytest.raises(ResourceNotFoundError, match="outside of"):
-            library.read("secret", relative_to=tmp_path)
+            library.read("../secret", relative_to=root)
+
+    def test_a_flow_of_elsewhere_finds_its_neighbours_and_no_more(self, library, tmp_path_factory):
+        """Its worker has another root: the two share a store."""
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        write_script(elsewhere / "etl" / "score.py")
+        write_script(elsewhere / "secret.py")
+        found = library.read("score", relative_to=elsewhere / "etl")
+        assert (found.name, found.directory) == ("score", str(elsewhere / "etl"))
+        with pytest.raises(ResourceNotFoundError, match="outside of"):
+            library.read("../secret", relative_to=elsewhere / "etl")
 
     def test_two_files_of_one_name(self, library, tmp_path):
         write_script(tmp_path / "score.py")
