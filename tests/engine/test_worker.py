@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from jupyter_flows.model import ExecutionType, Status
 
 from .house import House
+
+
+@pytest.fixture
+def house(any_house: House) -> House:
+    """The worker does the same on every store."""
+    return any_house
 
 
 def test_a_flow_runs_to_its_end(house: House) -> None:
