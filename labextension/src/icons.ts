@@ -10,14 +10,18 @@ function icon(name: string, size: number, body: string): LabIcon {
   });
 }
 
-/** Two steps and the way between them, with the point where it can go on. */
+// The theme colours what has `jp-icon3` with the attribute `fill` or `stroke`, so `fill="none"` stands further out.
+const outline = 'class="jp-icon3" stroke="#616161" stroke-linecap="round" stroke-linejoin="round"';
+const dot = 'class="jp-icon3" fill="#616161"';
+
+/** Two steps and the way between them. */
 export const flowsIcon = icon(
   'flows',
   24,
-  `<g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2">
-     <path d="M8.5 5.5H15a3.25 3.25 0 0 1 0 6.5H9a3.25 3.25 0 0 0 0 6.5h6.5"/>
+  `<g fill="none" stroke-width="2">
+     <path ${outline} d="M8.5 5.5H15a3.25 3.25 0 0 1 0 6.5H9a3.25 3.25 0 0 0 0 6.5h6.5"/>
    </g>
-   <g class="jp-icon3" fill="#616161"><circle cx="5.5" cy="5.5" r="3"/><circle cx="18.5" cy="18.5" r="3"/></g>`
+   <circle ${dot} cx="5.5" cy="5.5" r="3"/><circle ${dot} cx="18.5" cy="18.5" r="3"/>`
 );
 
 // Status icons take the colour of the text around them; each differs in shape from all others.
@@ -50,26 +54,25 @@ export function statusIcon(status: Status): LabIcon {
 export const restoreIcon = icon(
   'restore',
   16,
-  `<g class="jp-icon3" fill="none" stroke="#616161" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">
-     <path d="M3 8a5 5 0 1 0 1.6-3.7L2.75 6"/><path d="M2.75 2.75V6H6"/></g>
-   <circle class="jp-icon3" fill="#616161" cx="8" cy="8" r="1.5"/>`
+  `<g fill="none" stroke-width="1.5"><path ${outline} d="M3 8a5 5 0 1 0 1.6-3.7L2.75 6M2.75 2.75V6H6"/></g>
+   <circle ${dot} cx="8" cy="8" r="1.5"/>`
 );
 
 /** One line becomes two. */
 export const forkIcon = icon(
   'fork',
   16,
-  `<g class="jp-icon3" fill="none" stroke="#616161" stroke-width="1.5" stroke-linecap="round">
-     <path d="M4.5 4.75v6.5M4.5 9c0-2.5 7-1 7-4.25"/></g>
-   <g class="jp-icon3" fill="#616161"><circle cx="4.5" cy="3" r="1.75"/><circle cx="4.5" cy="13" r="1.75"/>
-     <circle cx="11.5" cy="3" r="1.75"/></g>`
+  `<g fill="none" stroke-width="1.5"><path ${outline} d="M4.5 4.75v6.5M4.5 9c0-2.5 7-1 7-4.25"/></g>
+   <circle ${dot} cx="4.5" cy="3" r="1.75"/><circle ${dot} cx="4.5" cy="13" r="1.75"/>
+   <circle ${dot} cx="11.5" cy="3" r="1.75"/>`
 );
 
 export const parentIcon = icon(
   'parent',
   16,
-  `<g class="jp-icon3" fill="none" stroke="#616161" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">
-     <path d="M12.5 13H8.25A2.25 2.25 0 0 1 6 10.75V3.25M3 6.25l3-3 3 3"/></g>`
+  `<g fill="none" stroke-width="1.5">
+     <path ${outline} d="M12.5 13H8.25A2.25 2.25 0 0 1 6 10.75V3.25M3 6.25l3-3 3 3"/>
+   </g>`
 );
 
 export const warningIcon = icon(

@@ -154,6 +154,7 @@ function openExecution(
   }
   const widget = new MainAreaWidget({ content: new ExecutionPanel(shell, live, model) });
   widget.id = `jp-Flows-execution-${id}`;
+  widget.toolbar.hide(); // the buttons stand in the header
   widget.title.icon = flowsIcon;
   widget.title.closable = true;
   const update = (): void => {

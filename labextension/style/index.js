@@ -1,1 +1,4 @@
-import './base.css';
+import './controls.css';
+import './panel.css';
+import './execution.css';
+import './dialogs.css';

@@ -69,6 +69,9 @@ export class ExecutionModel implements ILiveView {
       this._tab ??= execution.children > 0 ? 'children' : 'savepoints';
     } catch (error) {
       this._error = error as ApiError;
+      if (this._error.type === 'ResourceNotFoundError') {
+        return; // it will not come back: no use in asking again
+      }
       throw error;
     } finally {
       this._changed.emit();

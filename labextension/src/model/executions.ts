@@ -4,7 +4,7 @@ import { Signal } from '@lumino/signaling';
 import type { ApiError, IChange, IExecutionView, IFlowsApi } from '../api';
 import { Coalesced } from './fetching';
 import type { ILiveView } from './live';
-import { ExecutionStore } from './store';
+import { byCreation, ExecutionStore } from './store';
 import type { ITreeRow } from './tree';
 import { filteredRows, treeRows } from './tree';
 
@@ -136,15 +136,15 @@ export class ExecutionsModel implements ILiveView {
 
   /** Takes in an execution that was pushed, or that an action answered with. */
   take(execution: IExecutionView): void {
-    const isNew = this.store.get(execution.id) === undefined;
     this.store.change(execution);
     const parent = execution.parent_id === null ? undefined : this.store.get(execution.parent_id);
     const children = parent ? this.store.childrenOf(parent.id).length : 0;
     if (parent && parent.children < children) {
       this.store.change({ ...parent, children });
     }
-    if (isNew && execution.parent_id === null && this._isInLoadedPart(execution)) {
-      this._roots.unshift(execution.id);
+    const isRoot = execution.parent_id === null;
+    if (isRoot && !this._roots.includes(execution.id) && this._isInLoadedPart(execution)) {
+      this._roots = newestFirst([execution.id, ...this._roots], this.store);
     }
     this._changed.emit();
   }
@@ -198,4 +198,12 @@ function matches(execution: IExecutionView, words: string[]): boolean {
   const { name, flow, status, message, id } = execution;
   const text = [name, flow, status, message, id].join(' ').toLowerCase();
   return words.every(word => text.includes(word));
+}
+
+function newestFirst(ids: string[], store: ExecutionStore): string[] {
+  return ids
+    .map(id => store.get(id))
+    .filter(execution => execution !== undefined)
+    .sort((one, other) => byCreation(other, one))
+    .map(({ id }) => id);
 }

@@ -58,13 +58,14 @@ export class Live implements IDisposable {
   /** Keeps a view fresh from now, beginning with a refresh, until the answer is disposed. */
   show(view: ILiveView): IDisposable {
     this._views.add(view);
-    view.refresh().catch(() => undefined); // the view itself shows what went wrong
     if (this._views.size === 1) {
       this._stream.open();
     }
     this._startOrStop();
+    this._refreshAll([view]).catch(() => undefined); // the view itself shows what went wrong
     return new DisposableDelegate(() => {
       this._views.delete(view);
+      this._failing.delete(view);
       if (this._views.size === 0) {
         this._stream.close();
       }
@@ -74,24 +75,43 @@ export class Live implements IDisposable {
 
   /** Fetches anew all that is visible; rejects when one of the views could not. */
   refresh(): Promise<void> {
-    return refreshAll([...this._views]);
+    return this._refreshAll([...this._views]);
   }
 
   // Not a refresh of what is pushed.
   private _look(): Promise<void> {
-    return refreshAll(this._polled());
+    return this._refreshAll(this._polled());
   }
 
   private _polled(): ILiveView[] {
     const isPushed = this._stream.isConnected;
-    return [...this._views].filter(view => !isPushed || !view.isPushed);
+    return [...this._views].filter(view => !isPushed || !view.isPushed || this._failing.has(view));
+  }
+
+  private async _refreshAll(views: ILiveView[]): Promise<void> {
+    const results = await Promise.allSettled(views.map(view => view.refresh()));
+    views.forEach((view, index) => {
+      if (results[index].status === 'rejected' && this._views.has(view)) {
+        this._failing.add(view);
+      } else {
+        this._failing.delete(view);
+      }
+    });
+    if (!this.isDisposed) {
+      this._startOrStop();
+    }
+    const failed = results.find(result => result.status === 'rejected');
+    if (failed) {
+      throw failed.reason;
+    }
   }
 
   private _startOrStop(): void {
     if (this._polled().length === 0) {
       void this._poll.stop();
     } else if (this._poll.state.phase === 'stopped' || this._poll.state.phase === 'constructed') {
-      void this._poll.start();
+      // Not at once: what appears or reconnects is refreshed by itself.
+      void this._poll.schedule({ phase: 'started', interval: this._poll.frequency.interval });
     }
   }
 
@@ -119,14 +139,7 @@ export class Live implements IDisposable {
     this._startOrStop();
   }
 
+  private _failing = new Set<ILiveView>();
   private _poll: Poll;
   private _views = new Set<ILiveView>();
-}
-
-async function refreshAll(views: ILiveView[]): Promise<void> {
-  const results = await Promise.allSettled(views.map(view => view.refresh()));
-  const failed = results.find(result => result.status === 'rejected');
-  if (failed) {
-    throw failed.reason;
-  }
 }

@@ -112,15 +112,15 @@ export class ChangeStream implements IDisposable {
   }
 
   private _receive(data: unknown): void {
-    let change: IChange;
+    let change: Partial<IChange> | null;
     try {
-      change = JSON.parse(String(data)) as IChange;
+      change = JSON.parse(String(data)) as Partial<IChange> | null;
     } catch {
       return;
     }
-    if (typeof change.seq === 'number' && typeof change.execution_id === 'string') {
+    if (typeof change?.seq === 'number' && typeof change.execution_id === 'string') {
       this._after = change.seq;
-      this._changed.emit(change);
+      this._changed.emit(change as IChange);
     }
   }
 

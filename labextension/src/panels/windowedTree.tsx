@@ -94,23 +94,22 @@ export function WindowedTree<T extends ITreeItem>(props: IWindowedTreeProps<T>):
   };
 
   return (
-    <div
-      ref={scroller}
-      className="jp-Flows-tree"
-      role="tree"
-      aria-label={props.label}
-      aria-activedescendant={activeIndex < 0 ? undefined : `${id}${items[activeIndex].key}`}
-      tabIndex={0}
-      onScroll={onScroll}
-      onKeyDown={onKeyDown}
-      onContextMenu={onContextMenu}
-      onFocus={event => {
-        if (event.target === event.currentTarget && activeIndex < 0 && items.length > 0) {
-          props.setActive(items[0].key);
-        }
-      }}
-    >
-      <div className="jp-Flows-treeCanvas" role="presentation" style={{ height: total }}>
+    <div ref={scroller} className="jp-Flows-scroller" onScroll={onScroll}>
+      <div
+        className="jp-Flows-tree"
+        role="tree"
+        aria-label={props.label}
+        aria-activedescendant={activeIndex < 0 ? undefined : `${id}${items[activeIndex].key}`}
+        tabIndex={0}
+        style={{ height: total }}
+        onKeyDown={onKeyDown}
+        onContextMenu={onContextMenu}
+        onFocus={event => {
+          if (event.target === event.currentTarget && activeIndex < 0 && items.length > 0) {
+            props.setActive(items[0].key);
+          }
+        }}
+      >
         {shown.map(({ item, index }) => (
           <div
             key={item.key}

@@ -97,11 +97,19 @@ function Times(props: { execution: IExecutionView }): React.ReactElement {
       {ended !== null && <Fact label={trans.__('Ended')}>{at(ended)}</Fact>}
       {started !== null && (
         <Fact label={ended === null ? trans.__('For') : trans.__('Took')}>
-          {duration((ended === null ? now : Date.parse(ended)) - Date.parse(started), locale)}
+          {duration(
+            ended === null ? whole(now - Date.parse(started)) : Date.parse(ended) - Date.parse(started),
+            locale
+          )}
         </Fact>
       )}
     </>
   );
+}
+
+// A clock that runs shows whole seconds.
+function whole(milliseconds: number): number {
+  return Math.max(1000, Math.floor(milliseconds / 1000) * 1000);
 }
 
 function Fact(props: { label: string; children: React.ReactNode }): React.ReactElement {

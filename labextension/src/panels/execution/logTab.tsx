@@ -45,7 +45,7 @@ function Lines(props: { lines: ILogLine[] }): React.ReactElement {
         <label>
           {trans.__('Level')}{' '}
           <select
-            className="jp-mod-styled jp-Flows-select"
+            className="jp-Flows-select"
             value={least}
             onChange={event => setLeast(event.target.value as Level)}
           >

@@ -33,6 +33,7 @@ export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElem
 function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactElement {
   const { trans } = useShell();
   const { shown, more } = usePages(props.savepoints.length);
+  const hasMissing = props.savepoints.some(({ missing }) => missing.length > 0);
   return (
     <>
       <table className="jp-Flows-table" aria-label={trans.__('Savepoints')}>
@@ -48,7 +49,7 @@ function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactEle
             <th scope="col" className="jp-Flows-number">
               {trans.__('Size')}
             </th>
-            <th scope="col">{trans.__('Not saved')}</th>
+            {hasMissing && <th scope="col">{trans.__('Not saved')}</th>}
             <th scope="col" className="jp-Flows-rowActions">
               <span className="jp-Flows-hidden">{trans.__('Go on from here')}</span>
             </th>
@@ -56,7 +57,7 @@ function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactEle
         </thead>
         <tbody>
           {props.savepoints.slice(0, shown).map(savepoint => (
-            <SavepointRow key={savepoint.id} savepoint={savepoint} />
+            <SavepointRow key={savepoint.id} savepoint={savepoint} hasMissing={hasMissing} />
           ))}
         </tbody>
       </table>
@@ -65,7 +66,7 @@ function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactEle
   );
 }
 
-function SavepointRow(props: { savepoint: ISavepointView }): React.ReactElement {
+function SavepointRow(props: { savepoint: ISavepointView; hasMissing: boolean }): React.ReactElement {
   const { savepoint } = props;
   const { trans, locale } = useShell();
   const now = useNow(60_000);
@@ -100,20 +101,22 @@ function SavepointRow(props: { savepoint: ISavepointView }): React.ReactElement 
         >
           {size(savepoint.bytes_total, locale)}
         </td>
-        <td>
-          {savepoint.missing.length > 0 && (
-            <button
-              type="button"
-              className="jp-Flows-link jp-Flows-notSaved"
-              aria-expanded={isOpen}
-              title={savepoint.missing.map(missing => `${missing.path}: ${missing.reason}`).join('\n')}
-              onClick={() => setOpen(!isOpen)}
-            >
-              <warningIcon.react tag="span" className="jp-Flows-warning" />
-              {trans._n('%1 value', '%1 values', savepoint.missing.length)}
-            </button>
-          )}
-        </td>
+        {props.hasMissing && (
+          <td>
+            {savepoint.missing.length > 0 && (
+              <button
+                type="button"
+                className="jp-Flows-link jp-Flows-notSaved"
+                aria-expanded={isOpen}
+                title={savepoint.missing.map(missing => `${missing.path}: ${missing.reason}`).join('\n')}
+                onClick={() => setOpen(!isOpen)}
+              >
+                <warningIcon.react tag="span" className="jp-Flows-warning" />
+                {trans._n('%1 value', '%1 values', savepoint.missing.length)}
+              </button>
+            )}
+          </td>
+        )}
         <td className="jp-Flows-rowActions">
           <RowActions savepoint={savepoint} />
         </td>
