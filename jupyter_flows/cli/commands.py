@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ def _engine(options: argparse.Namespace) -> Iterator[Engine]:
 
 
 def run(options: argparse.Namespace) -> int:
+    # What a worker of ours has to say of this execution is printed with it.
+    logging.getLogger("jupyter_flows").addHandler(logging.NullHandler())
     with _engine(options) as engine:
         inputs = _inputs(options)
         started = engine.start(options.flow, inputs, name=options.name, key=options.key)
@@ -71,6 +74,7 @@ def start(options: argparse.Namespace) -> int:
 
 
 def worker(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with _engine(options) as engine:
         asyncio.run(work(engine, options.slots, options.until_idle, _say))
     return SUCCESS
@@ -256,6 +260,9 @@ def _code(execution: ExecutionView) -> int:
 
 def _advice(ended: ExecutionView) -> str:
     """One line that says what to do."""
+    if not ended.savepoints:
+        how = "was cancelled" if ended.status is Status.ENDED_CANCELLED else "failed"
+        return f"execution {ended.id} {how} before its first savepoint: start its flow again"
     if ended.status is Status.ENDED_CANCELLED:
         return (
             f"execution {ended.id} was cancelled; `jupyter flows savepoints {ended.id}` lists what it can be "

@@ -74,6 +74,24 @@ class CancelCall(FlowsHandler):
         return engine.cancel(execution_id)
 
 
+class PauseCall(FlowsHandler):
+    @endpoint("write", "Wish that it rests from its next call on", ExecutionView, body=messages.EmptyBody)
+    def post(self, engine: Engine, execution_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
+        return engine.pause(execution_id)
+
+
+class ResumeCall(FlowsHandler):
+    @endpoint("execute", "Let it go on after a pause", ExecutionView, body=messages.EmptyBody)
+    def post(self, engine: Engine, execution_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
+        return engine.resume(execution_id)
+
+
+class ArchiveCall(FlowsHandler):
+    @endpoint("write", "Delete its savepoints, after its end", ExecutionView, body=messages.EmptyBody)
+    def post(self, engine: Engine, execution_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
+        return engine.archive(execution_id)
+
+
 class SavepointCall(FlowsHandler):
     @endpoint("read", "One savepoint", SavepointView)
     def get(self, engine: Engine, savepoint_id: str) -> SavepointView:
@@ -129,6 +147,9 @@ ROUTES: dict[str, type[Any]] = {
     "executions/{execution_id}/log": LogCall,
     "executions/{execution_id}/notebook": NotebookCall,
     "executions/{execution_id}/cancel": CancelCall,
+    "executions/{execution_id}/pause": PauseCall,
+    "executions/{execution_id}/resume": ResumeCall,
+    "executions/{execution_id}/archive": ArchiveCall,
     "savepoints/{savepoint_id}": SavepointCall,
     "savepoints/{savepoint_id}/variables": VariablesCall,
     "savepoints/{savepoint_id}/restore": RestoreCall,

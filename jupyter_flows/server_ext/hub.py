@@ -92,7 +92,7 @@ class ChangeHub:
                 if changes:
                     return await asyncio.to_thread(_messages, self._engine, changes)
                 seq = self._oldest
-            if found := [message for message in self._recent if message[0] > seq]:
+            if found := _newer(self._recent, seq):
                 return found
             await self._more.wait()
 
@@ -121,6 +121,16 @@ class ChangeHub:
     def _wake(self) -> None:
         self._more.set()
         self._more = asyncio.Event()
+
+
+def _newer(recent: deque[Message], seq: int) -> list[Message]:
+    """The messages after `seq`, which are mostly a few at the end."""
+    found: list[Message] = []
+    for message in reversed(recent):
+        if message[0] <= seq:
+            break
+        found.append(message)
+    return found[::-1]
 
 
 def _messages(engine: Engine, changes: Iterable[Change]) -> list[Message]:

@@ -87,6 +87,34 @@ async def test_what_is_no_longer_kept_is_read_from_the_store(client, connect, mo
     assert told[0].execution is not None
 
 
+async def test_many_changes_reach_many_clients_in_order(connect, service):
+    """Some read as it comes, some later, one comes back in the middle; nobody misses or repeats any."""
+    engine = await service.engine()
+    count = 400
+    eager = [await connect() for _ in range(10)]
+    lazy = [await connect(after=0) for _ in range(10)]
+
+    async def read_all(socket, wanted=count):
+        return [await read(socket) for _ in range(wanted)]
+
+    async def leave_and_come_back():
+        socket = await connect(after=0)
+        seen = await read_all(socket, 50)
+        socket.close()
+        return seen + await read_all(await connect(after=seen[-1].seq), count - 50)
+
+    def start_many():
+        return [engine.start("double", {"number": number}).id for number in range(count)]
+
+    starting = asyncio.ensure_future(asyncio.to_thread(start_many))
+    told = await asyncio.gather(leave_and_come_back(), *map(read_all, eager))
+    told += [await read_all(socket) for socket in lazy]
+    ids = await starting
+    for changes in told:
+        assert [change.execution_id for change in changes] == ids
+        assert [change.execution.input_value["number"] for change in changes] == list(range(count))
+
+
 async def test_a_seq_of_the_future_means_now(client, connect):
     socket = await connect(after=10**9)
     (id,) = await start(client)

@@ -66,6 +66,18 @@ async def test_cancel_what_waits_for_a_worker(client):
     assert cancelled.status is Status.ENDED_CANCELLED
 
 
+async def test_pause_resume_and_archive(client):
+    id = (await client.post("executions", {"flow": "double"}))["id"]
+    paused = await client.post(f"executions/{id}/pause", {}, ExecutionView)
+    assert paused.status is Status.PAUSED
+    resumed = await client.post(f"executions/{id}/resume", {}, ExecutionView)
+    assert resumed.status is Status.QUEUED
+    code, problem = await client.refused(f"executions/{id}/archive", method="POST", body="")
+    assert (code, problem["type"], problem["execution_id"]) == (409, "ConflictError", id)
+    await client.post(f"executions/{id}/cancel")
+    assert (await client.post(f"executions/{id}/archive", {}, ExecutionView)).id == id
+
+
 async def test_status(client, store_url):
     status = await client.get("status", messages.ServerStatus)
     assert (status.version, status.store, status.worker) == (__version__, store_url, None)

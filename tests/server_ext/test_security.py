@@ -31,10 +31,13 @@ ACTIONS = {
     },
     "write": {
         "POST executions/{execution_id}/cancel",
+        "POST executions/{execution_id}/pause",
+        "POST executions/{execution_id}/archive",
         "POST nonsense",
     },
     "execute": {
         "POST executions",
+        "POST executions/{execution_id}/resume",
         "POST savepoints/{savepoint_id}/restore",
         "POST savepoints/{savepoint_id}/fork",
     },
