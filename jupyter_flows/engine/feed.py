@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from ..errors import StoreError
 from ..store import Change, Notice, Store
 
 _PART = 1000
+#: Changes of so many seconds are read together: a flow may make thousands of calls in one.
+_REST = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class ChangeFeed:
     def _run(self) -> None:
         while not self._stopping:
             self._nudged.wait()
+            time.sleep(_REST)
             self._nudged.clear()
             try:
                 while not self._stopping and self._tell_more():
