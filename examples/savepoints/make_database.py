@@ -65,7 +65,8 @@ def flights(folder):
         for row in csv.DictReader(io.TextIOWrapper(lines, newline="")):
             if int(row["month"]) > 1 or int(row["day"]) > DAYS:
                 return
-            yield [row[column] or None for column in COLUMNS]
+            # A cancelled flight has no delays.
+            yield [None if row[column] in ("", "NA") else row[column] for column in COLUMNS]
 
 
 if __name__ == "__main__":
