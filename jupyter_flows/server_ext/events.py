@@ -36,11 +36,11 @@ class EventsHandler(WebSocketMixin, websocket.WebSocketHandler, Refusing):
             raise web.HTTPError(403, f"You may not read {RESOURCE}.")
         try:
             query = decode_query(self.request.query_arguments, EventsQuery)
-            await self.service.engine()
+            engine = await self.service.engine()
+            newest = await asyncio.to_thread(engine.newest_change)
         except EngineException as error:
             self.refuse(error)
             return
-        newest = self.service.hub.newest
         # A seq from the future belongs to a store that was replaced.
         self._seen = newest if query.after is None else min(query.after, newest)
         await super().get(*args, **kwargs)

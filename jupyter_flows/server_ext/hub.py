@@ -74,11 +74,6 @@ class ChangeHub:
         self._recent.clear()
         self._wake()
 
-    @property
-    def newest(self) -> int:
-        """The seq of the newest change that clients are told of."""
-        return self._newest
-
     async def after(self, seq: int) -> list[Message]:
         """The next messages after the change `seq`, in order; waits until there are some.
 
