@@ -54,10 +54,16 @@ def execution(view: ExecutionView, is_json: bool) -> None:
 
 def executions(views: Iterable[ExecutionView]) -> None:
     rows = [
-        (view.id, view.status.value, view.flow or "", _instant(view.created_at), view.message or "")
+        (view.id, view.status.value, view.flow or "", _instant(view.created_at), _message(view))
         for view in views
     ]
     _table(("ID", "STATUS", "FLOW", "CREATED", "MESSAGE"), rows, "no executions")
+
+
+def _message(view: ExecutionView) -> str:
+    if view.message or view.error is None:
+        return view.message or ""
+    return f"{view.error.type}: {view.error.message}"
 
 
 def savepoints(views: Iterable[SavepointView]) -> None:
