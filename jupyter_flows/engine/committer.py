@@ -38,6 +38,8 @@ class Committer:
         self.trouble: str | None = None
         #: Counts works done: what a work saw is older than what a later one wrote.
         self.number = 0
+        #: The work at hand was tried before. It may even be committed, if the connection was lost meanwhile.
+        self.is_repeating = False
         self._store = store
         self._loop = loop
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -90,7 +92,12 @@ class Committer:
                 return self._in_one_transaction(jobs)
             except Exception:
                 logger.debug("a group of %d is done one by one", len(jobs), exc_info=True)
+                return [self._again(job) for job in jobs]
         return [self._alone(job) for job in jobs]
+
+    def _again(self, job: _Job) -> _Outcome:
+        self.is_repeating = True
+        return self._alone(job)
 
     def _in_one_transaction(self, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
@@ -107,10 +114,12 @@ class Committer:
                 (outcome,) = self._in_one_transaction([job])
             except Exception as error:
                 if not self._is_worth_another_try(error):
+                    self.is_repeating = False
                     return job[1], None, error
             else:
-                self.trouble = None
+                self.trouble, self.is_repeating = None, False
                 return outcome
+            self.is_repeating = True
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 

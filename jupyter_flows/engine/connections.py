@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from typing import Any
 
@@ -78,8 +79,10 @@ def _value(name: str, value: Any, chunks: _Chunks) -> Value:
 
 def _is_plain(value: Any) -> bool:
     """Whether JSON keeps it exactly."""
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or type(value) in (bool, int, str):
         return True
+    if type(value) is float:
+        return math.isfinite(value)
     if type(value) is list:
         return all(map(_is_plain, value))
     return type(value) is dict and all(type(key) is str and _is_plain(item) for key, item in value.items())

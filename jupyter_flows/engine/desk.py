@@ -110,6 +110,8 @@ class Desk:
         epoch = session.epoch if session.is_notebook else message.epoch
 
         def work(ledger: Ledger) -> Decision:
+            if self._committer.is_repeating and (made := ledger.already_made(preparation)):
+                return made
             execution = self._held(ledger, session, epoch)
             ledger.transaction.put_chunks(message.chunks)
             ledger.transaction.put_cells(execution.id, message.cells)

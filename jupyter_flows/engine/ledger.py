@@ -29,6 +29,8 @@ from ..model import (
 )
 from ..store import Transaction
 from . import machine
+from .answers import CANCELLED, outcome
+from .call_rules import wait_at
 from .events import (
     AppendLog,
     AwaitedEnded,
@@ -45,10 +47,13 @@ from .events import (
     InsertExecution,
     InsertSavepoint,
     Instruction,
+    Park,
+    Reply,
     Run,
     RunOther,
     SaveOther,
     StartWait,
+    StopKernel,
     TimerRang,
     WakeWaiters,
     WorkerGone,
@@ -172,6 +177,34 @@ class Ledger:
         self._known |= facts.others
         event = CallMade(at=self.now, call=call, savepoint=savepoint, facts=facts, joins=joins)
         return self.advance(execution, event)
+
+    def already_made(self, preparation: Preparation) -> Decision | None:
+        """What was decided for this call, if its transaction was committed and only the word of it lost."""
+        savepoint = self.transaction.savepoint(preparation.savepoint_id)
+        if savepoint is None:
+            return None
+        execution = self.execution(savepoint.execution_id)
+        instructions: list[Instruction] = []
+        if execution.savepoint_id != savepoint.id:
+            instructions.append(StopKernel(reason="the execution goes on from another savepoint"))
+        elif execution.status is not Status.RUNNING:
+            instructions.append(Park())
+        elif execution.cancel_savepoint_id == savepoint.id:
+            instructions.append(Reply(answer=CANCELLED))
+        else:
+            facts = gather(
+                self.transaction, execution, savepoint.call, at=self.now, effect_ids=savepoint.effect_ids
+            )
+            answer = outcome(
+                savepoint.call,
+                facts,
+                effect_ids=savepoint.effect_ids,
+                error=savepoint.error,
+                wait=wait_at(savepoint),
+                at=self.now,
+            )
+            instructions.append(Park() if answer is None else Reply(answer=answer))
+        return Decision(execution=execution, instructions=instructions)
 
     def _recorded(self, execution: Execution, call: Call) -> Savepoint | None:
         """The savepoint that this same call made before the crash, if it comes next in the branch."""

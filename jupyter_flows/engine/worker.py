@@ -32,7 +32,7 @@ from . import processes
 from .committer import Committer
 from .connections import run_connection
 from .desk import Desk
-from .events import Evicted, FlowEnded, GraceOver, KernelDied
+from .events import Evicted, FlowEnded, GraceOver, KernelDied, WorkerGone
 from .identifiers import new_id
 from .kernels import Kernel, KernelPool
 from .ledger import Claim, Ledger
@@ -40,7 +40,6 @@ from .service import Engine
 from .sessions import Session, Sessions
 
 LEASE = timedelta(seconds=30)
-_RENEWAL = 10.0  # seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
 _TIMERS_AT_ONCE = 500
@@ -66,8 +65,8 @@ class Worker:
     `socket_directory`, where kernels find the worker (a fresh directory of mode 0700 by default; its path
     must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
     execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
-    `warm_kernels`, how many are kept ready; `kernel_command` makes the command line of a kernel from the
-    socket's path and an id.
+    `warm_kernels`, how many are kept ready; `lease_seconds`, after what silence others take over what it
+    runs; `kernel_command` makes the command line of a kernel from the socket's path and an id.
     """
 
     def __init__(
@@ -80,6 +79,7 @@ class Worker:
         sleep_max_seconds: float = 60.0,
         cancel_grace_seconds: float = 10.0,
         warm_kernels: int = 1,
+        lease_seconds: float = LEASE.total_seconds(),
         kernel_command: Callable[[str, str], list[str]] | None = None,
     ) -> None:
         self.id = new_id()
@@ -89,6 +89,8 @@ class Worker:
         self._sleep_max_seconds = sleep_max_seconds
         self._cancel_grace_seconds = cancel_grace_seconds
         self._warm_kernels = warm_kernels
+        self._lease_time = timedelta(seconds=lease_seconds)
+        self._orphans: set[tuple[str, int]] = set()
         self._kernel_command = kernel_command
         self._given_directory = socket_directory
         self._sessions = Sessions()
@@ -210,7 +212,7 @@ class Worker:
         self._nudge()
 
     def _lease(self) -> datetime:
-        return self._engine.clock() + LEASE
+        return self._engine.clock() + self._lease_time
 
     # --- what is due
 
@@ -360,6 +362,26 @@ class Worker:
                 self._nudge()
             elif claim.cancels and claim.status is Status.RUNNING:
                 self._await_reaction(session)
+        self._find_orphans(held)
+
+    def _find_orphans(self, held: list[Held]) -> None:
+        """Let go of what this worker holds but does not run, as after a claim whose commit was lost."""
+        unknown = {
+            (one.id, one.epoch)
+            for one in held
+            if one.status is Status.RUNNING
+            and self._sessions.get(one.id) is None
+            and one.id not in self._connections
+        }
+        for execution_id, epoch in unknown & self._orphans:
+            self._keep(self._let_go(execution_id, epoch))
+        self._orphans = unknown
+
+    async def _let_go(self, execution_id: str, epoch: int) -> None:
+        with contextlib.suppress(StaleLeaseError):
+            await self._desk.commit(
+                lambda ledger: ledger.advance(ledger.held(execution_id, epoch), WorkerGone(at=ledger.now))
+            )
 
     def _await_reaction(self, session: Session) -> None:
         if session.grace is None and not session.is_notebook:
@@ -488,7 +510,7 @@ class Worker:
 
     def _dead_neighbours(self, ledger: Ledger) -> list[str]:
         """Workers that cannot be alive: on this machine by their process, elsewhere by their silence."""
-        here, silent = processes.host(), ledger.now - 4 * LEASE
+        here, silent = processes.host(), ledger.now - 4 * self._lease_time
         return [
             worker.id
             for worker in ledger.transaction.workers()
@@ -507,7 +529,7 @@ class Worker:
             ledger.transaction.prune_changes(_CHANGES_KEPT)
 
         while not self._is_stopping:
-            await asyncio.sleep(_RENEWAL)
+            await asyncio.sleep(self._lease_time.total_seconds() / 3)
             with contextlib.suppress(EngineException):
                 await self._desk.commit(work)
 

@@ -1,0 +1,230 @@
+"""Workers, databases and connections fail at the worst moment; every effect is there once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from jupyter_flows.engine.events import KernelDied
+from jupyter_flows.engine.ledger import Ledger
+from jupyter_flows.errors import StaleLeaseError
+from jupyter_flows.model import Status
+from jupyter_flows.store import TransactionAborted
+from jupyter_flows.store.sql import SqlStore
+
+from ..store.postgresql import Server
+from .house import House
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: A parent that starts two children and sleeps; what it logs shows whether anything happened twice.
+STORY = (
+    "Log(text='one')",
+    "StartFlow(flow='child', wait=False, inputs={'n': Value(json=1)})",
+    "StartFlow(flow='child', inputs={'n': Value(json=2)})",
+    "Log(text='two')",
+    "Sleep(seconds=0.05)",
+    "WaitFor(execution_ids=tuple(s['answers'][1]))",
+    "Log(text='three')",
+)
+
+
+class Workers:
+    """Worker processes of a test; all are ended with it."""
+
+    def __init__(self, house: House, url: str) -> None:
+        self.house = house
+        self.url = url
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.engine.worker_process",
+                self.url,
+                str(self.house.root),
+                json.dumps(options),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline(), "the worker did not start"
+        return process
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+@pytest.fixture
+def workers(any_house: House) -> Iterator[Workers]:
+    workers = Workers(any_house, any_house.store.url)
+    yield workers
+    workers.end()
+
+
+def tell_story(house: House) -> None:
+    house.flow("child", "Log(text='child %s' % inputs['n'])")
+    house.flow("parent", *STORY)
+
+
+def assert_once(house: House, execution_id: str) -> None:
+    view = house.engine.execution(execution_id)
+    assert view.status is Status.ENDED_SUCCESS, view
+    assert house.texts(execution_id) == ["one", "two", "three"]
+    children = house.engine.children(execution_id)
+    assert [child.input_value for child in children] == [{"n": 1}, {"n": 2}]
+    assert [house.texts(child.id) for child in children] == [["child 1"], ["child 2"]]
+    numbers = [one.number for one in house.engine.savepoints(execution_id)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def wait_until(house: House, execution_id: str, wanted: Callable[[Any], bool]) -> Any:
+    return asyncio.run(house.until(execution_id, wanted))
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+def test_a_killed_worker_is_replaced_at_once(workers: Workers, calls: int) -> None:
+    house = workers.house
+    tell_story(house)
+    first = workers.start(lease_seconds=3600)
+    view = house.engine.start("parent")
+    wait_until(house, view.id, lambda view: view.savepoints >= calls)
+    first.kill()
+    first.wait()
+    workers.start()
+    wait_until(house, view.id, lambda view: view.status.is_final)
+    assert_once(house, view.id)
+
+
+def test_a_stopped_worker_that_wakes_up_is_refused(workers: Workers) -> None:
+    """SIGSTOP: the lease passes to another; when it goes on, nothing it says counts."""
+    house = workers.house
+    gate = house.root / "gate"
+    os.mkfifo(gate)
+    house.flow(
+        "slow",
+        "Log(text='begun')",
+        f"open({str(gate)!r}).read() if once(directory + '/first') else None",
+        "Log(text='written once')",
+    )
+    first = workers.start(lease_seconds=1.0, slots=1)
+    view = house.engine.start("slow")
+    wait_until(house, view.id, lambda view: view.savepoints == 1)
+    first.send_signal(signal.SIGSTOP)
+    workers.start(slots=1)
+    wait_until(house, view.id, lambda view: view.status.is_final)
+    first.send_signal(signal.SIGCONT)
+    gate.open("w").close()  # its kernel goes on now, and makes its call
+    other = house.engine.start("slow")
+    wait_until(house, other.id, lambda view: view.status.is_final)
+    assert house.texts(view.id) == ["begun", "written once"]
+    assert house.engine.execution(view.id).savepoints == 2
+
+
+def test_a_commit_that_is_done_but_reported_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell_story(house)
+    lost: list[str] = []
+    transaction = SqlStore._transaction
+    guard = threading.Lock()
+
+    def unlucky(self: SqlStore) -> Any:
+        manager = transaction(self)
+
+        class Unlucky:
+            def __enter__(self) -> Any:
+                return manager.__enter__()
+
+            def __exit__(self, *error: Any) -> Any:
+                result = manager.__exit__(*error)
+                is_ours = threading.current_thread().name == "flows-committer"
+                with guard:
+                    if is_ours and error[0] is None and len(lost) % 3 != 2:
+                        lost.append("x")
+                        raise TransactionAborted("the connection was lost")
+                    lost.append("-")
+                return result
+
+        return Unlucky()
+
+    monkeypatch.setattr(SqlStore, "_transaction", unlucky)
+    view = house.run("parent", lease_seconds=0.5)
+    assert lost.count("x") > 20
+    assert_once(house, view.id)
+
+
+def test_a_database_that_is_locked_for_long_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_flows.store.sql.BUSY_TIMEOUT", 20)
+    house = House(tmp_path, f"sqlite:///{tmp_path}/store.db")
+    tell_story(house)
+
+    async def main() -> str:
+        async with house.worker() as worker:
+            view = house.engine.start("parent")
+            await house.until(view.id, lambda view: view.savepoints >= 1)
+            holder = sqlite3.connect(tmp_path / "store.db", isolation_level=None, timeout=60)
+            holder.execute("BEGIN IMMEDIATE")
+            while worker.trouble is None:
+                await asyncio.sleep(0.01)
+            assert "another program keeps it locked" in worker.trouble
+            holder.execute("ROLLBACK")
+            holder.close()
+            await house.until(view.id)
+            assert worker.trouble is None
+            return view.id
+
+    assert_once(house, asyncio.run(main()))
+    house.close()
+
+
+def test_a_killed_postgresql_is_waited_for(tmp_path: Path, postgresql_server: Server) -> None:
+    house = House(tmp_path, postgresql_server.url(f"t{uuid4().hex}"))
+    tell_story(house)
+
+    async def main() -> str:
+        async with house.worker() as worker:
+            view = house.engine.start("parent")
+            await house.until(view.id, lambda view: view.savepoints >= 1)
+            await asyncio.to_thread(postgresql_server.kill)
+            while worker.trouble is None:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(postgresql_server.start)
+            await house.until(view.id)
+            return view.id
+
+    assert_once(house, asyncio.run(main()))
+    house.close()
+
+
+def test_a_late_word_of_an_old_claim_changes_nothing(house: House) -> None:
+    house.flow("flow", "Log(text='x')")
+    view = house.run("flow")
+    with house.store.writing() as transaction:
+        ledger = Ledger(transaction, house.engine.clock())
+        with pytest.raises(StaleLeaseError):
+            ledger.advance(ledger.held(view.id, 1), KernelDied(at=ledger.now, reason="late"))
+    assert house.engine.execution(view.id) == view
