@@ -97,8 +97,13 @@ export class FlowsClient implements IFlowsApi {
   }
 
   private async _call<T>(method: string, path: string, body?: Record<string, Json>): Promise<T> {
-    const [bare, query] = path.split('?');
-    const url = URLExt.join(this._settings.baseUrl, ROOT, bare) + (query ? `?${query}` : '');
+    const [bare, query = ''] = path.split('?');
+    const given = new URLSearchParams(query);
+    if (method === 'GET') {
+      // A panel that looks is no activity of a person: else an open page would keep an idle server from being culled.
+      given.set('no_track_activity', '1');
+    }
+    const url = `${URLExt.join(this._settings.baseUrl, ROOT, bare)}?${given.toString()}`;
     const init = { method, ...(body ? { body: JSON.stringify(body) } : {}) };
     let response: Response;
     try {
