@@ -147,10 +147,18 @@ export interface IFlowsApi {
   variables(savepointId: string): Promise<IVariableView[]>;
   start(flow: string, inputs: Record<string, Json>): Promise<IExecutionView>;
   cancel(id: string): Promise<IExecutionView>;
+  pause(id: string): Promise<IExecutionView>;
+  resume(id: string): Promise<IExecutionView>;
   restore(savepointId: string): Promise<IExecutionView>;
   fork(savepointId: string): Promise<IExecutionView>;
 }
 
 export function isFinal(status: Status): boolean {
   return status.startsWith('ENDED');
+}
+
+/** A person drives a notebook, and a connection runs in one go: neither can rest. */
+export function canPause(execution: IExecutionView): boolean {
+  const isActive = !isFinal(execution.status) && execution.status !== 'PAUSED';
+  return isActive && execution.type === 'FLOW' && execution.wish === null;
 }

@@ -75,6 +75,14 @@ export class FlowsClient implements IFlowsApi {
     return this._call('POST', below('executions', id, 'cancel'), {});
   }
 
+  pause(id: string): Promise<IExecutionView> {
+    return this._call('POST', below('executions', id, 'pause'), {});
+  }
+
+  resume(id: string): Promise<IExecutionView> {
+    return this._call('POST', below('executions', id, 'resume'), {});
+  }
+
   restore(savepointId: string): Promise<IExecutionView> {
     return this._call('POST', below('savepoints', savepointId, 'restore'), {});
   }

@@ -113,7 +113,7 @@ function activate(
   addFlowCommands(context);
   addExecutionCommands(context);
   executions.changed.connect(() => {
-    app.commands.notifyCommandChanged(CommandIDs.cancel);
+    notifyOfStatus(app);
   });
 
   const panel = new FlowsPanel({ shell, live, flows, executions, translator: translator ?? nullTranslator });
@@ -130,6 +130,13 @@ function activate(
     app.commands.notifyCommandChanged(CommandIDs.openParent);
   });
   return service;
+}
+
+// The commands whose use depends on the status of an execution.
+function notifyOfStatus(app: JupyterFrontEnd): void {
+  [CommandIDs.cancel, CommandIDs.pause, CommandIDs.resume].forEach(id =>
+    app.commands.notifyCommandChanged(id)
+  );
 }
 
 function openExecution(
@@ -164,8 +171,8 @@ function openExecution(
       ? shell.trans.__('Execution of %1\n%2', execution.flow ?? execution.name, execution.id)
       : id;
     if (execution) {
-      executions.store.put([execution], executions.store.mark());
-      app.commands.notifyCommandChanged(CommandIDs.cancel);
+      executions.store.put([execution, ...(model.children.value ?? [])], executions.store.mark());
+      notifyOfStatus(app);
     }
     void tracker.save(widget);
   };
@@ -185,6 +192,8 @@ function addToPalette(context: ICommandContext, palette: ICommandPalette | null)
     CommandIDs.runWithInputs,
     CommandIDs.runNotebook,
     CommandIDs.openParent,
+    CommandIDs.pause,
+    CommandIDs.resume,
     CommandIDs.cancel
   ].forEach(command => palette?.addItem({ command, category }));
 }

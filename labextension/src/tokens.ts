@@ -22,6 +22,8 @@ export const CommandIDs = {
   openExecution: 'jupyter-flows:open-execution',
   openParent: 'jupyter-flows:open-parent',
   cancel: 'jupyter-flows:cancel',
+  pause: 'jupyter-flows:pause',
+  resume: 'jupyter-flows:resume',
   restore: 'jupyter-flows:restore',
   fork: 'jupyter-flows:fork',
   copyId: 'jupyter-flows:copy-id'

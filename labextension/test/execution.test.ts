@@ -68,6 +68,18 @@ describe('the view of an execution', () => {
     expect(server.asked).toContain('log e 9');
   });
 
+  it('fetches the variables of a savepoint once, and again after a failure', async () => {
+    const model = new ExecutionModel(server, 'e', 'savepoints');
+    server.failure = new ApiError('away', 0);
+    await model.loadVariables('s');
+    expect(model.variables('s').error?.message).toBe('away');
+    server.failure = null;
+    await model.loadVariables('s');
+    await model.loadVariables('s');
+    expect(model.variables('s')).toEqual({ value: [], error: null });
+    expect(server.asked).toEqual(['variables s', 'variables s']);
+  });
+
   it('follows its children', async () => {
     server.known.push(anExecution('child', 0, { parent_id: 'e' }));
     const model = new ExecutionModel(server, 'e', 'children');

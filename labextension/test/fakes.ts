@@ -123,10 +123,15 @@ export class FakeServer implements IFlowsApi {
     return this._answer(`notebook ${id}`, () => ({}));
   }
 
+  variables(savepointId: string): Promise<never[]> {
+    return this._answer(`variables ${savepointId}`, () => []);
+  }
+
   savepoint = refuse;
-  variables = refuse;
   start = refuse;
   cancel = refuse;
+  pause = refuse;
+  resume = refuse;
   restore = refuse;
   fork = refuse;
 

@@ -1,9 +1,9 @@
 import { Clipboard, Notification, showErrorMessage } from '@jupyterlab/apputils';
-import { copyIcon, stopIcon } from '@jupyterlab/ui-components';
+import { copyIcon, pauseIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import type { ISavepointView } from '../api';
-import { isFinal } from '../api';
+import type { IExecutionView, ISavepointView } from '../api';
+import { canPause, isFinal } from '../api';
 import { savepointTitle } from '../format';
 import { flowsIcon, forkIcon, parentIcon, restoreIcon } from '../icons';
 import { TABS } from '../model/execution';
@@ -60,6 +60,27 @@ export function addExecutionCommands(context: ICommandContext): void {
     execute: args => cancel(context, executionIn(context, args)),
     describedBy
   });
+  commands.addCommand(CommandIDs.pause, {
+    label: trans.__('Pause Execution'),
+    caption: trans.__('Let an execution rest from its next call of the flow API on'),
+    icon: pauseIcon,
+    isEnabled: args => {
+      const execution = known(context, args);
+      return execution !== undefined && canPause(execution);
+    },
+    execute: args =>
+      change(context, args, trans.__('The execution cannot be paused'), id => context.api.pause(id)),
+    describedBy
+  });
+  commands.addCommand(CommandIDs.resume, {
+    label: trans.__('Resume Execution'),
+    caption: trans.__('Let a paused execution go on'),
+    icon: runIcon,
+    isEnabled: args => known(context, args)?.status === 'PAUSED',
+    execute: args =>
+      change(context, args, trans.__('The execution cannot go on'), id => context.api.resume(id)),
+    describedBy
+  });
   commands.addCommand(CommandIDs.restore, {
     label: trans.__('Restore Savepoint…'),
     caption: trans.__('Put the execution back to this savepoint and go on from there'),
@@ -69,8 +90,10 @@ export function addExecutionCommands(context: ICommandContext): void {
     describedBy: ofSavepoint
   });
   commands.addCommand(CommandIDs.fork, {
-    label: trans.__('Restore Savepoint into a Copy'),
-    caption: trans.__('Start a new execution from this savepoint; the old one stays as it is'),
+    label: trans.__('Fork from Savepoint'),
+    caption: trans.__(
+      'Restore into a copy: a new execution starts from this savepoint, the old one stays as it is'
+    ),
     icon: forkIcon,
     isEnabled: args => canRestore(context, args),
     execute: args => fork(context, targetOf(context, args, 'savepoint', 'savepointId')),
@@ -97,12 +120,10 @@ function idIn(context: ICommandContext, args: ReadonlyPartialJSONObject): string
   return targetOf(context, args, 'savepoint', 'savepointId') ?? executionIn(context, args);
 }
 
-function known(context: ICommandContext, args: ReadonlyPartialJSONObject): IKnown | undefined {
+function known(context: ICommandContext, args: ReadonlyPartialJSONObject): IExecutionView | undefined {
   const id = executionIn(context, args);
   return id === null ? undefined : context.executions.store.get(id);
 }
-
-type IKnown = ReturnType<ICommandContext['executions']['store']['get']>;
 
 // An argument is taken at its word; what was clicked on says itself whether anything can go on from it.
 function canRestore(context: ICommandContext, args: ReadonlyPartialJSONObject): boolean {
@@ -113,6 +134,18 @@ function canRestore(context: ICommandContext, args: ReadonlyPartialJSONObject): 
     ? context.app.contextMenuHitTest(node => 'savepointId' in node.dataset)
     : undefined;
   return row?.dataset.exact === 'true';
+}
+
+async function change(
+  context: ICommandContext,
+  args: ReadonlyPartialJSONObject,
+  whenRefused: string,
+  action: (id: string) => Promise<IExecutionView>
+): Promise<void> {
+  const id = executionIn(context, args);
+  if (id !== null) {
+    await attempt(context, whenRefused, async () => context.acted(await action(id)));
+  }
 }
 
 async function cancel(context: ICommandContext, id: string | null): Promise<void> {

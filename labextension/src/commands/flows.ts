@@ -91,13 +91,17 @@ function notebookIn(context: ICommandContext, args: ReadonlyPartialJSONObject): 
 }
 
 async function openFlow(context: ICommandContext, args: ReadonlyPartialJSONObject): Promise<void> {
-  if (context.flows.flows.value === null) {
-    await context.flows.refresh().catch(() => undefined);
-  }
-  const flow = flowIn(context, args);
-  if (flow) {
+  const { trans } = context.shell;
+  await attempt(context, trans.__('The source cannot be opened'), async () => {
+    if (!flowIn(context, args)) {
+      await context.flows.refresh();
+    }
+    const flow = flowIn(context, args);
+    if (!flow) {
+      throw new Error(trans.__('There is no flow %1.', targetOf(context, args, 'flow', 'flow') ?? ''));
+    }
     await context.app.commands.execute('docmanager:open', { path: flow.path });
-  }
+  });
 }
 
 async function runNotebook(context: ICommandContext, panel: NotebookPanel | undefined): Promise<void> {

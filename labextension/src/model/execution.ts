@@ -1,7 +1,16 @@
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { ApiError, IChange, IExecutionView, IFlowsApi, ILogLine, ISavepointView, Json } from '../api';
+import type {
+  ApiError,
+  IChange,
+  IExecutionView,
+  IFlowsApi,
+  ILogLine,
+  ISavepointView,
+  IVariableView,
+  Json
+} from '../api';
 import type { IFetched } from './fetching';
 import { Coalesced, NOT_FETCHED } from './fetching';
 import type { ILiveView } from './live';
@@ -46,6 +55,19 @@ export class ExecutionModel implements ILiveView {
 
   get notebook(): IFetched<Record<string, Json>> {
     return this._notebook;
+  }
+
+  /** What was fetched of a savepoint's variables; `loadVariables` fetches them. */
+  variables(savepointId: string): IFetched<IVariableView[]> {
+    return this._variables.get(savepointId) ?? NOT_FETCHED;
+  }
+
+  /** A savepoint never changes, so its variables are fetched once. */
+  async loadVariables(savepointId: string): Promise<void> {
+    if (this.variables(savepointId).value === null) {
+      this._variables.set(savepointId, await attempt(() => this._api.variables(savepointId), null));
+      this._changed.emit();
+    }
   }
 
   get tab(): Tab {
@@ -180,6 +202,7 @@ export class ExecutionModel implements ILiveView {
   private _refetchTab = new Coalesced(() => this._loadTab());
   private _savepoints: IFetched<ISavepointView[]> = NOT_FETCHED;
   private _store = new ExecutionStore();
+  private _variables = new Map<string, IFetched<IVariableView[]>>();
 }
 
 async function attempt<T>(fetch: () => Promise<T>, before: T | null): Promise<IFetched<T>> {

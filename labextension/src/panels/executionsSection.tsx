@@ -2,7 +2,7 @@ import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { isFinal } from '../api';
-import { messageOf, statusText } from '../format';
+import { messageOf, statusText, typeWord } from '../format';
 import type { ExecutionsModel } from '../model/executions';
 import type { Live } from '../model/live';
 import type { ITreeRow } from '../model/tree';
@@ -168,7 +168,10 @@ function Row(props: { row: ITreeRow; model: ExecutionsModel; now: number }): Rea
           <span className="jp-Flows-statusWord" data-status={execution.status}>
             {statusText(execution, trans)}
           </span>
-          {message && <span className="jp-Flows-message">{message}</span>}
+          {execution.type === 'NOTEBOOK' && (
+            <span className="jp-Flows-part">{typeWord(execution, trans)}</span>
+          )}
+          {message && <span className="jp-Flows-part jp-Flows-message">{message}</span>}
         </div>
       </div>
     </>

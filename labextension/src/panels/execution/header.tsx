@@ -1,8 +1,8 @@
-import { stopIcon } from '@jupyterlab/ui-components';
+import { pauseIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IErrorInfo, IExecutionView } from '../../api';
-import { isFinal } from '../../api';
+import { canPause, isFinal } from '../../api';
 import { duration, exactTime, shortTime, typeWord } from '../../format';
 import { parentIcon } from '../../icons';
 import { CommandIDs } from '../../tokens';
@@ -29,6 +29,24 @@ export function Header(props: { execution: IExecutionView }): React.ReactElement
               caption={trans.__('Open the execution that started this one')}
               className="jp-Flows-parent"
               run={() => void commands.execute(CommandIDs.openExecution, { id: parentId })}
+            />
+          )}
+          {canPause(execution) && (
+            <ActionButton
+              icon={pauseIcon}
+              label={trans.__('Pause')}
+              caption={trans.__('Let it rest from its next call of the flow API on')}
+              className="jp-Flows-pause"
+              run={() => void commands.execute(CommandIDs.pause, { id: execution.id })}
+            />
+          )}
+          {execution.status === 'PAUSED' && (
+            <ActionButton
+              icon={runIcon}
+              label={trans.__('Resume')}
+              caption={trans.__('Let it go on')}
+              className="jp-Flows-resume"
+              run={() => void commands.execute(CommandIDs.resume, { id: execution.id })}
             />
           )}
           {!isFinal(execution.status) && (
@@ -62,11 +80,11 @@ function Facts(props: { execution: IExecutionView }): React.ReactElement {
   return (
     <>
       <Fact label={typeWord(execution, trans)}>
-        {flow !== null && execution.type === 'FLOW' ? (
+        {flow !== null && execution.type !== 'CONNECTION' ? (
           <button
             type="button"
             className="jp-Flows-link"
-            title={trans.__('Open the source of this flow')}
+            title={trans.__('Open its source')}
             onClick={() => void commands.execute(CommandIDs.openFlow, { flow })}
           >
             {flow}

@@ -1,6 +1,7 @@
+import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { IMissing, ISavepointView } from '../../api';
+import type { ISavepointView } from '../../api';
 import { exactTime, placeOf, savepointTitle, shortTime, size } from '../../format';
 import { forkIcon, restoreIcon, warningIcon } from '../../icons';
 import type { ExecutionModel } from '../../model/execution';
@@ -9,6 +10,7 @@ import { ActionButton } from '../buttons';
 import { EmptyState } from '../empty';
 import { useNow, useShell } from '../shell';
 import { Fetched, ShowMore, usePages } from './fetched';
+import { SavepointDetails } from './savepointDetails';
 
 /** The savepoints, newest first, each with the ways to go on from it. */
 export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElement {
@@ -23,14 +25,14 @@ export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElem
             )}
           </EmptyState>
         ) : (
-          <SavepointTable savepoints={savepoints} />
+          <SavepointTable model={props.model} savepoints={savepoints} />
         )
       }
     </Fetched>
   );
 }
 
-function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactElement {
+function SavepointTable(props: { model: ExecutionModel; savepoints: ISavepointView[] }): React.ReactElement {
   const { trans } = useShell();
   const { shown, more } = usePages(props.savepoints.length);
   const hasMissing = props.savepoints.some(({ missing }) => missing.length > 0);
@@ -57,7 +59,12 @@ function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactEle
         </thead>
         <tbody>
           {props.savepoints.slice(0, shown).map(savepoint => (
-            <SavepointRow key={savepoint.id} savepoint={savepoint} hasMissing={hasMissing} />
+            <SavepointRow
+              key={savepoint.id}
+              model={props.model}
+              savepoint={savepoint}
+              hasMissing={hasMissing}
+            />
           ))}
         </tbody>
       </table>
@@ -66,11 +73,17 @@ function SavepointTable(props: { savepoints: ISavepointView[] }): React.ReactEle
   );
 }
 
-function SavepointRow(props: { savepoint: ISavepointView; hasMissing: boolean }): React.ReactElement {
+function SavepointRow(props: {
+  model: ExecutionModel;
+  savepoint: ISavepointView;
+  hasMissing: boolean;
+}): React.ReactElement {
   const { savepoint } = props;
   const { trans, locale } = useShell();
   const now = useNow(60_000);
   const [isOpen, setOpen] = React.useState(false);
+  const toggle = (): void => setOpen(!isOpen);
+  const Caret = isOpen ? caretDownIcon : caretRightIcon;
   return (
     <>
       <tr
@@ -81,6 +94,16 @@ function SavepointRow(props: { savepoint: ISavepointView; hasMissing: boolean })
         data-exact={savepoint.exact}
       >
         <td>
+          <button
+            type="button"
+            className="jp-Flows-caret jp-Flows-details-toggle"
+            aria-expanded={isOpen}
+            aria-label={trans.__('Variables of %1', savepointTitle(savepoint))}
+            title={isOpen ? trans.__('Hide the variables') : trans.__('Show the variables')}
+            onClick={toggle}
+          >
+            <Caret.react tag={null} />
+          </button>
           <time dateTime={savepoint.created_at} title={exactTime(savepoint.created_at, locale)}>
             {shortTime(savepoint.created_at, now, locale)}
           </time>
@@ -109,7 +132,7 @@ function SavepointRow(props: { savepoint: ISavepointView; hasMissing: boolean })
                 className="jp-Flows-link jp-Flows-notSaved"
                 aria-expanded={isOpen}
                 title={savepoint.missing.map(missing => `${missing.path}: ${missing.reason}`).join('\n')}
-                onClick={() => setOpen(!isOpen)}
+                onClick={toggle}
               >
                 <warningIcon.react tag="span" className="jp-Flows-warning" />
                 {trans._n('%1 value', '%1 values', savepoint.missing.length)}
@@ -121,10 +144,10 @@ function SavepointRow(props: { savepoint: ISavepointView; hasMissing: boolean })
           <RowActions savepoint={savepoint} />
         </td>
       </tr>
-      {isOpen && savepoint.missing.length > 0 && (
+      {isOpen && (
         <tr className="jp-Flows-details">
-          <td colSpan={8}>
-            <MissingList missing={savepoint.missing} />
+          <td colSpan={props.hasMissing ? 8 : 7}>
+            <SavepointDetails model={props.model} savepoint={savepoint} />
           </td>
         </tr>
       )}
@@ -155,29 +178,13 @@ function RowActions(props: { savepoint: ISavepointView }): React.ReactElement {
       />
       <ActionButton
         icon={forkIcon}
-        label={trans.__('Restore into a Copy')}
-        caption={trans.__('Start a new execution from “%1”; this one stays as it is', title)}
+        label={trans.__('Fork')}
+        caption={trans.__('Restore “%1” into a copy: a new execution; this one stays as it is', title)}
         className="jp-Flows-fork"
         isIconOnly
         whyDisabled={whyDisabled}
         run={() => void commands.execute(CommandIDs.fork, args)}
       />
     </div>
-  );
-}
-
-function MissingList(props: { missing: IMissing[] }): React.ReactElement {
-  const { trans } = useShell();
-  return (
-    <>
-      <div>{trans.__('These are not part of the savepoint; after a restore each use of them says so:')}</div>
-      <ul>
-        {props.missing.map(missing => (
-          <li key={missing.path}>
-            <code>{missing.path}</code> ({missing.type}): {missing.reason}
-          </li>
-        ))}
-      </ul>
-    </>
   );
 }
