@@ -140,6 +140,7 @@ def test_resumable_needs_the_standard_library_only() -> None:
     [
         "jupyter_flows.flow_api",
         "jupyter_flows.engine.worker",
+        "jupyter_flows.cli",
     ],
 )
 def test_hot_paths_load_no_schema_library(entry: str) -> None:
