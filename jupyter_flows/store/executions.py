@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import ConflictError, StaleLeaseError
 from ..model import Execution, ExecutionType, ExecutionView, Status
 from . import rows
+from .hot import Hot
 from .port import ExecutionFilter, Held, Page
 from .session import Session
 from .tables import executions, log, savepoints, waits
@@ -23,10 +24,13 @@ _LIST_LENGTH = 10_000
 _BUSY = (Status.QUEUED, Status.RUNNING)
 
 _by_id = select(executions).where(executions.c.id == bindparam("id"))
-_by_id_locked = _by_id.with_for_update()
+_read_one = Hot(_by_id)
+_read_one_locked = Hot(_by_id.with_for_update())
 _insert = insert(executions)
-_update = update(executions).where(
-    executions.c.id == bindparam("own_id"), executions.c.epoch == bindparam("own_epoch")
+_update = Hot(
+    update(executions).where(
+        executions.c.id == bindparam("own_id"), executions.c.epoch == bindparam("own_epoch")
+    )
 )
 _insert_wait = insert(waits)
 _next_timer = select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None))
@@ -85,7 +89,8 @@ class Executions(Session):
         changed = rows.changed_columns(old, execution)
         if not changed:
             return
-        found = self.execute(_update, {**changed, "own_id": execution.id, "own_epoch": epoch})
+        values = {**changed, "own_id": execution.id, "own_epoch": epoch}
+        found = _update.run(self._connection, values)
         if found.rowcount != 1:
             raise StaleLeaseError(
                 f"execution {execution.id} is held by another worker now; this write with the old epoch "
@@ -97,8 +102,8 @@ class Executions(Session):
         self.is_due = self.is_due or _matters_to_workers(old, execution)
 
     def execution(self, execution_id: str, lock: bool = False) -> Execution | None:
-        statement = _by_id_locked if lock else _by_id
-        row = self.execute(statement, {"id": execution_id}).mappings().first()
+        statement = _read_one_locked if lock else _read_one
+        row = statement.row(self._connection, {"id": execution_id})
         return None if row is None else self._execution(row)
 
     def executions(self, execution_ids: Iterable[str], lock: bool = False) -> dict[str, Execution]:

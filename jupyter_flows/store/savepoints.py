@@ -12,6 +12,7 @@ from ..model import CellOutput, LogLevel, LogLine, Savepoint, SavepointView
 from . import rows
 from .chunk_files import ChunkFiles
 from .executions import in_parts
+from .hot import Hot
 from .session import Session
 from .tables import cell_outputs, chunks, executions, log, savepoints
 
@@ -21,15 +22,15 @@ LARGE = 64 * 1024
 _light = [column for column in savepoints.c if column.name not in ("manifest", "chunks")]
 _of_execution = savepoints.c.execution_id == bindparam("execution_id")
 _by_id = select(savepoints).where(savepoints.c.id == bindparam("id"))
-_insert_savepoint = insert(savepoints)
-_newest_number = select(func.coalesce(func.max(savepoints.c.number), 0)).where(_of_execution)
+_insert_savepoint = Hot(insert(savepoints))
+_newest_number = Hot(select(func.max(savepoints.c.number)).where(_of_execution))
 _newest_named = (
     select(savepoints)
     .where(_of_execution, savepoints.c.name == bindparam("name"))
     .order_by(savepoints.c.number.desc())
     .limit(1)
 )
-_insert_log = insert(log)
+_insert_log = Hot(insert(log).inline())
 
 
 class Savepoints(Session):
@@ -38,11 +39,12 @@ class Savepoints(Session):
     files: ChunkFiles | None
 
     def insert_savepoint(self, savepoint: Savepoint) -> None:
-        self.execute(_insert_savepoint, rows.savepoint_row(savepoint))
+        _insert_savepoint.run(self._connection, rows.savepoint_row(savepoint))
         self.note_change("savepoint", savepoint.execution_id, self._parent_of(savepoint.execution_id))
 
     def next_savepoint_number(self, execution_id: str) -> int:
-        return int(self.execute(_newest_number, {"execution_id": execution_id}).scalar_one()) + 1
+        (newest,) = _newest_number.run(self._connection, {"execution_id": execution_id}).fetchone()
+        return int(newest or 0) + 1
 
     def savepoint(self, savepoint_id: str) -> Savepoint | None:
         row = self.execute(_by_id, {"id": savepoint_id}).mappings().first()
@@ -91,7 +93,7 @@ class Savepoints(Session):
             "text": text,
             "fields": rows.encode(fields),
         }
-        self.execute(_insert_log, line)
+        _insert_log.run(self._connection, line)
         self.note_change("log", execution_id, self._parent_of(execution_id))
 
     def log(self, execution_id: str, after: int, limit: int) -> list[LogLine]:

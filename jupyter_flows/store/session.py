@@ -9,9 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from ..model import Execution
+from .hot import Hot
 from .tables import changes
 
-_insert_change = insert(changes)
+_insert_change = Hot(insert(changes).inline())
 
 
 class Session:
@@ -51,10 +52,8 @@ class Session:
     def write_changes(self) -> None:
         """The last write of a transaction."""
         if self._changes:
-            self.execute(
-                _insert_change,
-                [
-                    {"kind": kind, "execution_id": execution_id, "parent_id": parent_id}
-                    for (kind, execution_id), parent_id in self._changes.items()
-                ],
-            )
+            changed = [
+                {"kind": kind, "execution_id": execution_id, "parent_id": parent_id}
+                for (kind, execution_id), parent_id in self._changes.items()
+            ]
+            _insert_change.run_many(self._connection, changed)

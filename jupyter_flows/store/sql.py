@@ -95,10 +95,15 @@ class SqlStore:
         """Every failure of the database as one clear error of ours."""
         if self._is_closed:
             raise StoreError(f"the store {self.url} is closed")
+        what = f"cannot {verb} the store {self.url}"
+        driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         try:
             yield
         except SQLAlchemyError as error:
-            raise explained(error, f"cannot {verb} the store {self.url}") from error
+            raise explained(error, what) from error
+        except driver_error as error:  # of a hot statement
+            shown = DBAPIError.instance(None, None, error, driver_error, dialect=self._engine.dialect)
+            raise explained(shown, what) from error
 
 
 _ADVICE = (
