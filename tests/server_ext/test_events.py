@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import msgspec
@@ -113,6 +114,24 @@ async def test_many_changes_reach_many_clients_in_order(connect, service):
     for changes in told:
         assert [change.execution_id for change in changes] == ids
         assert [change.execution.input_value["number"] for change in changes] == list(range(count))
+
+
+async def test_changes_of_another_process_are_told_too(connect, root, store_url):
+    socket = await connect()
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_flows.cli",
+        "start",
+        "double",
+        "--store",
+        store_url,
+        "--root",
+        root,
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert (await read(socket)).execution_id == out.decode().strip()
 
 
 async def test_a_seq_of_the_future_means_now(client, connect):
