@@ -154,27 +154,24 @@ function openExecution(
     app.shell.activateById(open.id);
     return;
   }
-  const model = new ExecutionModel(api, id, TABS.find(known => known === tab) ?? null);
-  const known = executions.store.get(id);
-  if (known) {
-    model.take(known);
-  }
+  const model = new ExecutionModel(api, id, TABS.find(known => known === tab) ?? null, executions.store);
   const widget = new MainAreaWidget({ content: new ExecutionPanel(shell, live, model) });
   widget.id = `jp-Flows-execution-${id}`;
   widget.toolbar.hide(); // the buttons stand in the header
   widget.title.icon = flowsIcon;
   widget.title.closable = true;
+  let saved: Tab | null = null;
   const update = (): void => {
     const execution = model.execution.value;
     widget.title.label = execution?.name ?? shell.trans.__('Execution');
     widget.title.caption = execution
       ? shell.trans.__('Execution of %1\n%2', execution.flow ?? execution.name, execution.id)
       : id;
-    if (execution) {
-      executions.store.put([execution, ...(model.children.value ?? [])], executions.store.mark());
-      notifyOfStatus(app);
+    notifyOfStatus(app);
+    if (tracker.has(widget) && saved !== model.tab) {
+      saved = model.tab; // for the next reload of the page
+      void tracker.save(widget);
     }
-    void tracker.save(widget);
   };
   model.changed.connect(update);
   update();

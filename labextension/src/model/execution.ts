@@ -24,11 +24,15 @@ export type Tab = (typeof TABS)[number];
 export class ExecutionModel implements ILiveView {
   readonly isPushed = true;
 
-  /** `tab`: the one to begin with; null: children if there are some, else savepoints. */
+  /**
+   * `tab`: the one to begin with; null: children if there are some, else savepoints. `store`: the executions that
+   * other panels know too.
+   */
   constructor(
     private readonly _api: IFlowsApi,
     readonly id: string,
-    private _tab: Tab | null = null
+    private _tab: Tab | null = null,
+    private readonly _store = new ExecutionStore()
   ) {}
 
   get changed(): ISignal<this, void> {
@@ -201,7 +205,6 @@ export class ExecutionModel implements ILiveView {
   private _refetch = new Coalesced(() => this._loadExecution());
   private _refetchTab = new Coalesced(() => this._loadTab());
   private _savepoints: IFetched<ISavepointView[]> = NOT_FETCHED;
-  private _store = new ExecutionStore();
   private _variables = new Map<string, IFetched<IVariableView[]>>();
 }
 

@@ -138,7 +138,7 @@ export class ExecutionsModel implements ILiveView {
   take(execution: IExecutionView): void {
     this.store.change(execution);
     const parent = execution.parent_id === null ? undefined : this.store.get(execution.parent_id);
-    const children = parent ? this.store.childrenOf(parent.id).length : 0;
+    const children = parent ? this.store.countChildren(parent.id) : 0;
     if (parent && parent.children < children) {
       this.store.change({ ...parent, children });
     }

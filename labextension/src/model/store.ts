@@ -47,6 +47,11 @@ export class ExecutionStore {
       .sort(byCreation);
   }
 
+  /** How many children of an execution are known. */
+  countChildren(id: string): number {
+    return this._children.get(id)?.size ?? 0;
+  }
+
   private _set(execution: IExecutionView): void {
     this._executions.set(execution.id, execution);
     if (execution.parent_id !== null) {

@@ -24,12 +24,11 @@ export function treeRows(store: ExecutionStore, options: ITreeOptions): ITreeRow
   const rows: ITreeRow[] = [];
   const add = (executions: IExecutionView[], level: number): void => {
     executions.forEach((execution, index) => {
-      const children = store.childrenOf(execution.id);
-      const isExpandable = execution.children > 0 || children.length > 0;
+      const isExpandable = execution.children > 0 || store.countChildren(execution.id) > 0;
       const isExpanded = isExpandable && options.expanded.has(execution.id);
       rows.push({ execution, level, isExpandable, isExpanded, position: index + 1, size: executions.length });
       if (isExpanded) {
-        add(children, level + 1);
+        add(store.childrenOf(execution.id), level + 1);
       }
     });
   };

@@ -37,6 +37,7 @@ function Lines(props: { lines: ILogLine[] }): React.ReactElement {
   const [least, setLeast] = React.useState<Level>('debug');
   const [shown, setShown] = React.useState(PAGE);
   const lines = props.lines.filter(line => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least));
+  const now = useNow(60_000);
   const list = useFollowingScroll(lines.length);
   const hidden = Math.max(0, lines.length - shown);
   return (
@@ -67,17 +68,16 @@ function Lines(props: { lines: ILogLine[] }): React.ReactElement {
       <div ref={list} className="jp-Flows-logLines" role="log" aria-label={trans.__('Log')} tabIndex={0}>
         {lines.length === 0 && <EmptyState title={trans.__('Nothing of this level.')} />}
         {lines.slice(hidden).map(line => (
-          <Line key={line.number} line={line} />
+          <Line key={line.number} line={line} now={now} />
         ))}
       </div>
     </div>
   );
 }
 
-function Line(props: { line: ILogLine }): React.ReactElement {
-  const { line } = props;
+function Line(props: { line: ILogLine; now: number }): React.ReactElement {
+  const { line, now } = props;
   const { trans, locale } = useShell();
-  const now = useNow(60_000);
   const fields = Object.entries(line.fields);
   return (
     <div className="jp-Flows-logLine" data-level={line.level}>

@@ -35,6 +35,7 @@ export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElem
 function SavepointTable(props: { model: ExecutionModel; savepoints: ISavepointView[] }): React.ReactElement {
   const { trans } = useShell();
   const { shown, more } = usePages(props.savepoints.length);
+  const now = useNow(60_000);
   const hasMissing = props.savepoints.some(({ missing }) => missing.length > 0);
   return (
     <>
@@ -64,6 +65,7 @@ function SavepointTable(props: { model: ExecutionModel; savepoints: ISavepointVi
               model={props.model}
               savepoint={savepoint}
               hasMissing={hasMissing}
+              now={now}
             />
           ))}
         </tbody>
@@ -77,10 +79,10 @@ function SavepointRow(props: {
   model: ExecutionModel;
   savepoint: ISavepointView;
   hasMissing: boolean;
+  now: number;
 }): React.ReactElement {
   const { savepoint } = props;
   const { trans, locale } = useShell();
-  const now = useNow(60_000);
   const [isOpen, setOpen] = React.useState(false);
   const toggle = (): void => setOpen(!isOpen);
   const Caret = isOpen ? caretDownIcon : caretRightIcon;
@@ -105,7 +107,7 @@ function SavepointRow(props: {
             <Caret.react tag={null} />
           </button>
           <time dateTime={savepoint.created_at} title={exactTime(savepoint.created_at, locale)}>
-            {shortTime(savepoint.created_at, now, locale)}
+            {shortTime(savepoint.created_at, props.now, locale)}
           </time>
         </td>
         <td>{savepoint.action}</td>
