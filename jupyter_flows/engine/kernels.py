@@ -1,17 +1,18 @@
 """Kernel processes: started, kept warm, watched and stopped.
 
 A kernel runs one execution and ends. One is always kept ready: its start (a second or two of imports) is
-over before an execution needs it. What a kernel says on stderr before it speaks with us is kept, since it
-is all that tells why it did not start.
+over before an execution needs it. Where there is a zygote, kernels are forked from it instead. What a
+kernel says on stderr before it speaks with us is kept, since it is all that tells why it did not start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -19,11 +20,14 @@ from pathlib import Path
 from .. import protocol
 from ..errors import KernelDiedError
 from .identifiers import new_id
+from .zygotes import KernelProcess, Zygote
 
 #: How long a kernel may take to say Hello, and to end when it is asked to: seconds.
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 5.0
 _TAIL_BYTES = 4000
+
+logger = logging.getLogger(__name__)
 
 
 class Kernel:
@@ -32,7 +36,7 @@ class Kernel:
     `gone` is done, with the reason, when it cannot be spoken with any more.
     """
 
-    def __init__(self, kernel_id: str, process: Process | None, stderr: Path | None) -> None:
+    def __init__(self, kernel_id: str, process: KernelProcess | None, stderr: Path | None) -> None:
         self.id = kernel_id
         self.process = process
         self.pid = process.pid if process else 0
@@ -111,14 +115,22 @@ class Kernel:
 
 
 class KernelPool:
-    """Starts kernels that connect to `socket_path`; keeps `warm` of them ready."""
+    """Starts kernels that connect to `socket_path`; keeps `warm` of them ready.
+
+    They are forked from `zygote` as long as that works, else started with `command`.
+    """
 
     def __init__(
-        self, socket_path: Path, warm: int = 1, command: Callable[[str, str], list[str]] | None = None
+        self,
+        socket_path: Path,
+        warm: int = 1,
+        command: Callable[[str, str], list[str]] | None = None,
+        zygote: Zygote | None = None,
     ) -> None:
         self._socket_path = socket_path
         self._warm = warm
         self._command = command or _kernel_command
+        self._zygote = zygote
         self._ready: deque[Kernel] = deque()
         self._started: dict[str, Kernel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -162,20 +174,37 @@ class KernelPool:
     async def _start(self) -> Kernel:
         kernel_id = new_id()
         stderr = self._socket_path.with_name(f"{kernel_id}.err")
+        # Known before it lives: a forked one may say Hello before its fork is reported.
+        kernel = self._started[kernel_id] = Kernel(kernel_id, None, stderr)
+        try:
+            process = await self._fork(kernel_id, stderr) or await self._spawn(kernel_id, stderr)
+        except OSError:
+            del self._started[kernel_id]
+            raise
+        kernel.process, kernel.pid = process, process.pid
+        self._keep(self._watch(kernel, process))
+        return kernel
+
+    async def _fork(self, kernel_id: str, stderr: Path) -> KernelProcess | None:
+        if self._zygote is None or not self._zygote.is_usable:
+            return None
+        try:
+            return await self._zygote.fork(str(self._socket_path), kernel_id, stderr)
+        except OSError as error:
+            logger.warning("kernels are started one by one from now on: %s", error)
+            return None
+
+    async def _spawn(self, kernel_id: str, stderr: Path) -> KernelProcess:
         with open(stderr, "wb") as stream:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self._command(str(self._socket_path), kernel_id),
                 stdin=DEVNULL,
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
             )
-        kernel = Kernel(kernel_id, process, stderr)
-        self._started[kernel_id] = kernel
-        self._keep(self._watch(kernel, process))
-        return kernel
 
-    async def _watch(self, kernel: Kernel, process: Process) -> None:
+    async def _watch(self, kernel: Kernel, process: KernelProcess) -> None:
         returncode = await process.wait()
         self._started.pop(kernel.id, None)
         if kernel in self._ready:

@@ -38,6 +38,7 @@ from .kernels import Kernel, KernelPool
 from .ledger import Claim, Ledger
 from .service import Engine
 from .sessions import Session, Sessions
+from .zygotes import Zygote
 
 LEASE = timedelta(seconds=30)
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
@@ -66,7 +67,8 @@ class Worker:
     must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
     execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
     `warm_kernels`, how many are kept ready; `lease_seconds`, after what silence others take over what it
-    runs; `kernel_command` makes the command line of a kernel from the socket's path and an id.
+    runs; `kernel_command` makes the command line of a kernel from the socket's path and an id;
+    `forks_kernels` False starts each kernel from scratch, `zygote_command` is what they are forked from.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class Worker:
         warm_kernels: int = 1,
         lease_seconds: float = LEASE.total_seconds(),
         kernel_command: Callable[[str, str], list[str]] | None = None,
+        zygote_command: list[str] | None = None,
+        forks_kernels: bool = True,
     ) -> None:
         self.id = new_id()
         self.slots = slots
@@ -92,6 +96,9 @@ class Worker:
         self._lease_time = timedelta(seconds=lease_seconds)
         self._orphans: set[tuple[str, int]] = set()
         self._kernel_command = kernel_command
+        # A command of one's own means that one's own kernels are wanted.
+        is_given = kernel_command is not None and zygote_command is None
+        self._zygote = Zygote(zygote_command) if forks_kernels and not is_given else None
         self._given_directory = socket_directory
         self._sessions = Sessions()
         self._connections: dict[str, int] = {}
@@ -144,7 +151,9 @@ class Worker:
         os.chmod(self._socket_path, 0o600)
         await self._desk.commit(self._sign_on)
         self._ignore_store = self._engine.store.listen(self._noticed)
-        self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command)
+        if self._zygote is not None:
+            await self._zygote.start()
+        self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command, self._zygote)
         self._pool.refill()
         self._is_started = True
         for work in (self._claim_loop(), self._renew_loop(), self._health_loop()):
@@ -167,6 +176,8 @@ class Worker:
         notebooks = [session.kernel for session in self._sessions if session.is_notebook and session.kernel]
         await asyncio.gather(*(kernel.stop("the worker stops") for kernel in notebooks))
         await self._pool.close()
+        if self._zygote is not None:
+            await self._zygote.close()
         for kernel in notebooks:
             kernel.lost("the worker stops")
         for writer in self._hearings.values():

@@ -145,5 +145,9 @@ def names_of_tolerated(type_name: str) -> bool:
     return type_name in TOLERATED
 
 
+def main(socket_path: str, kernel_id: str) -> None:
+    FakeKernel(socket_path, kernel_id).run()
+
+
 if __name__ == "__main__":
-    FakeKernel(sys.argv[1], sys.argv[2]).run()
+    main(sys.argv[1], sys.argv[2])
