@@ -85,7 +85,9 @@ def _add_running(add: _Add) -> None:
             "--slots", type=_at_least_one, default=2, metavar="N", help="flows that compute at once (2)"
         )
     for command in (run, start, worker):
-        command.add_argument("--root", default=".", metavar="DIR", help="where flows are found (here)")
+        command.add_argument(
+            "--root", metavar="DIR", help="where flows are found (here, or beside a FLOW of elsewhere)"
+        )
 
 
 def _add_looking(add: _Add) -> None:

@@ -28,7 +28,7 @@ from .running import Following, run_to_end, work
 
 @contextmanager
 def _engine(options: argparse.Namespace) -> Iterator[Engine]:
-    root = getattr(options, "root", ".")
+    root = _root(options)
     if not os.path.isdir(root):
         raise InvalidInputError(f"there is no directory {root}: give another --root")
     store = open_store(store_url(options.store))
@@ -215,6 +215,16 @@ def archive(options: argparse.Namespace) -> int:
 
 
 # --- helpers ------------------------------------------------------------------------------------
+
+
+def _root(options: argparse.Namespace) -> str:
+    """Where flows are found: as said, else here; the directory of a file that lies elsewhere."""
+    root: str | None = getattr(options, "root", None)
+    if root is not None:
+        return root
+    flow = os.path.realpath(getattr(options, "flow", None) or "")
+    is_elsewhere = os.path.isfile(flow) and not flow.startswith(os.path.join(os.path.realpath("."), ""))
+    return os.path.dirname(flow) if is_elsewhere else "."
 
 
 def _inputs(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from jupyter_server._tz import utcnow
@@ -36,6 +37,8 @@ class FlowsApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         assert self.serverapp is not None
+        # What the engine logs goes where the server's log goes, as Jupyter does it with Tornado's.
+        logging.getLogger("jupyter_flows").parent = self.log
         self.service = FlowsService(
             store_url(self.store),
             self.serverapp.root_dir,
