@@ -63,14 +63,17 @@ class Teller:
 
 
 def kernels():
-    """Process ids of the kernels that this process has started."""
-    for process in Path("/proc").glob("[0-9]*"):
+    """Process ids of the kernels below this process; they are started by it, or forked from its zygote."""
+    families = {os.getpid()}
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
             command = (process / "cmdline").read_bytes().split(b"\0")
             parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if parent == os.getpid() and b"jupyter_flows.kernel" in command:
+        if parent == os.getpid() and b"jupyter_flows.kernel.zygote" in command:
+            families.add(int(process.name))
+        elif parent in families and any(part.startswith(b"jupyter_flows.kernel") for part in command):
             yield int(process.name)
 
 
