@@ -62,6 +62,16 @@ describe('the freshness of the panels', () => {
     expect(view.refreshes).toBe(before);
   });
 
+  it('keeps its socket while one view takes the place of another', async () => {
+    const shown = live.show(new FakeView());
+    last().opens();
+    shown.dispose();
+    live.show(new FakeView());
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(sockets).toHaveLength(1);
+    expect(last().isClosed).toBe(false);
+  });
+
   it('refreshes a view when it is shown and when the socket opens, then only pushes', async () => {
     const view = new FakeView();
     live.show(view);

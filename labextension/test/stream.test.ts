@@ -72,6 +72,15 @@ describe('the stream of changes', () => {
     expect(connected).toEqual([true, false]);
   });
 
+  it('does not ask for what happened while it was closed', () => {
+    const { stream, sockets } = setUp();
+    stream.open();
+    sockets[0].says({ ...change, seq: 7 });
+    stream.close();
+    stream.open();
+    expect(sockets[1].after).toBeNull();
+  });
+
   it('passes over what is no change', () => {
     const { stream, sockets, changes } = setUp();
     stream.open();

@@ -28,6 +28,9 @@ export const DEFAULT_INTERVAL = 2000;
 
 const LONGEST_INTERVAL = 30_000;
 
+/** The socket is kept this long after the last panel was hidden, in milliseconds. */
+const LINGER = 1000;
+
 export class Live implements IDisposable {
   constructor(private readonly _stream: ChangeStream) {
     _stream.changed.connect(this._onChanged, this);
@@ -58,16 +61,16 @@ export class Live implements IDisposable {
   /** Keeps a view fresh from now, beginning with a refresh, until the answer is disposed. */
   show(view: ILiveView): IDisposable {
     this._views.add(view);
-    if (this._views.size === 1) {
-      this._stream.open();
-    }
+    clearTimeout(this._closing);
+    this._stream.open();
     this._startOrStop();
     this._refreshAll([view]).catch(() => undefined); // the view itself shows what went wrong
     return new DisposableDelegate(() => {
       this._views.delete(view);
       this._failing.delete(view);
       if (this._views.size === 0) {
-        this._stream.close();
+        // Who goes from one tab to another hides the one before the other is shown.
+        this._closing = setTimeout(() => this._stream.close(), LINGER);
       }
       this._startOrStop();
     });
@@ -118,6 +121,7 @@ export class Live implements IDisposable {
   dispose(): void {
     if (!this.isDisposed) {
       this._views.clear();
+      clearTimeout(this._closing);
       this._poll.dispose();
       this._stream.dispose();
       Signal.clearData(this);
@@ -139,6 +143,7 @@ export class Live implements IDisposable {
     this._startOrStop();
   }
 
+  private _closing: ReturnType<typeof setTimeout> | undefined;
   private _failing = new Set<ILiveView>();
   private _poll: Poll;
   private _views = new Set<ILiveView>();

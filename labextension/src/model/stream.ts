@@ -61,8 +61,10 @@ export class ChangeStream implements IDisposable {
     }
   }
 
+  /** After this, `open` begins with what changes then: what was missed is to be fetched. */
   close(): void {
     this._isOpen = false;
+    this._after = null;
     if (this._retry !== null) {
       this._timers.stop(this._retry);
       this._retry = null;
