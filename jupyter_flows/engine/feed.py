@@ -13,6 +13,8 @@ from ..store import Change, Notice, Store
 _PART = 1000
 #: Changes of so many seconds are read together: a flow may make thousands of calls in one.
 _REST = 0.02
+#: How far a change may come behind later ones, where commits are side by side.
+_OUT_OF_ORDER = 300
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,8 @@ class ChangeFeed:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._ignore_store: Callable[[], None] | None = None
-        self._after = 0
+        self._first = self._after = 0
+        self._told: dict[int, None] = {}
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Returns what ends it."""
@@ -46,7 +49,7 @@ class ChangeFeed:
 
     def _begin(self) -> None:
         with self._store.reading() as transaction:
-            self._after = transaction.newest_change()
+            self._first = self._after = transaction.newest_change()
         self._ignore_store = self._store.listen(self._noticed)
         self._thread = threading.Thread(target=self._run, name="flows-changes", daemon=True)
         self._thread.start()
@@ -76,10 +79,18 @@ class ChangeFeed:
                     logger.warning("changes cannot be read now; they are told later", exc_info=True)
 
     def _tell_more(self) -> bool:
+        """Whether there may be more. Numbers that came out of order are looked for once more."""
+        behind = 0 if self._store.tells_in_order else _OUT_OF_ORDER
         with self._store.reading() as transaction:
-            changes = transaction.changes(self._after, _PART)
+            changes = transaction.changes(max(self._first, self._after - behind), _PART)
         for change in changes:
-            self._after = change.seq
+            if change.seq in self._told:
+                continue
+            self._after = max(self._after, change.seq)
+            if behind:
+                self._told[change.seq] = None
+                while len(self._told) > 2 * _OUT_OF_ORDER:
+                    self._told.pop(next(iter(self._told)))
             with self._guard:
                 listeners = list(self._listeners)
             for listener in listeners:

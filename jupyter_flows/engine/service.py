@@ -40,6 +40,7 @@ from .notebooks import executed_notebook
 Result = TypeVar("Result")
 
 _ATTEMPTS = 5
+_ARCHIVED_AT_ONCE = 200
 
 
 def now() -> datetime:
@@ -176,7 +177,12 @@ class Engine:
             transaction.insert_execution(execution)
             return execution.id
 
-        return self.execution(self.write(create))
+        try:
+            return self.execution(self.write(create))
+        except ConflictError:
+            if key is None:
+                raise
+            return self.execution(self.write(create))  # somebody else was quicker with this key
 
     def cancel(self, execution_id: str) -> ExecutionView:
         """Wish that it ends: its flow sees ExecutionCancel at its next call; `finally` blocks run.
@@ -271,14 +277,26 @@ class Engine:
         def archive(ledger: Ledger, execution: Execution) -> None:
             if not execution.status.is_final:
                 raise refused(execution, "archiving", "cancel it first, or wait for its end")
-            ledger.transaction.delete_savepoints(execution_id)
-            at_none = replace(
-                execution, savepoint_id=None, cancel_savepoint_id=None, resume_mode=ResumeMode.JOIN
-            )
-            ledger.transaction.update_execution(at_none, epoch=execution.epoch)
+            _archive(ledger.transaction, execution)
             ledger.transaction.sweep_chunks()
 
         return self._decide(execution_id, archive)
+
+    def archive_ended(self, before: datetime) -> int:
+        """Archive all executions that ended before an instant (aware UTC); return how many."""
+
+        def archive(transaction: Transaction) -> int:
+            ended = transaction.ended_before(before, _ARCHIVED_AT_ONCE)
+            for execution in ended:
+                _archive(transaction, execution)
+            return len(ended)
+
+        count = 0
+        while part := self.write(archive):
+            count += part
+        if count:
+            self.write(lambda transaction: transaction.sweep_chunks())
+        return count
 
     def _decide(self, execution_id: str, decide: Callable[[Ledger, Execution], object]) -> ExecutionView:
         def write(transaction: Transaction) -> None:
@@ -325,6 +343,12 @@ def exact(ledger: Ledger, savepoint_id: str) -> Any:
             savepoint_id=savepoint_id,
         )
     return savepoint
+
+
+def _archive(transaction: Transaction, execution: Execution) -> None:
+    transaction.delete_savepoints(execution.id)
+    at_none = replace(execution, savepoint_id=None, cancel_savepoint_id=None, resume_mode=ResumeMode.JOIN)
+    transaction.update_execution(at_none, epoch=execution.epoch)
 
 
 def json_values(inputs: dict[str, Any]) -> dict[str, Value]:

@@ -41,6 +41,8 @@ from .sessions import Session, Sessions
 from .zygotes import Zygote
 
 LEASE = timedelta(seconds=30)
+RETENTION = timedelta(days=14)
+_TIDYING = 3600.0  # how often old executions are archived: seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
 _TIMERS_AT_ONCE = 500
@@ -67,7 +69,8 @@ class Worker:
     must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
     execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
     `warm_kernels`, how many are kept ready; `lease_seconds`, after what silence others take over what it
-    runs; `kernel_command` makes the command line of a kernel from the socket's path and an id;
+    runs; `retention`, how long ended executions keep their savepoints (None: for ever);
+    `kernel_command` makes the command line of a kernel from the socket's path and an id;
     `forks_kernels` False starts each kernel from scratch, `zygote_command` is what they are forked from.
     """
 
@@ -82,6 +85,7 @@ class Worker:
         cancel_grace_seconds: float = 10.0,
         warm_kernels: int = 1,
         lease_seconds: float = LEASE.total_seconds(),
+        retention: timedelta | None = RETENTION,
         kernel_command: Callable[[str, str], list[str]] | None = None,
         zygote_command: list[str] | None = None,
         forks_kernels: bool = True,
@@ -94,6 +98,7 @@ class Worker:
         self._cancel_grace_seconds = cancel_grace_seconds
         self._warm_kernels = warm_kernels
         self._lease_time = timedelta(seconds=lease_seconds)
+        self._retention = retention
         self._orphans: set[tuple[str, int]] = set()
         self._kernel_command = kernel_command
         # A command of one's own means that one's own kernels are wanted.
@@ -156,7 +161,7 @@ class Worker:
         self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command, self._zygote)
         self._pool.refill()
         self._is_started = True
-        for work in (self._claim_loop(), self._renew_loop(), self._health_loop()):
+        for work in (self._claim_loop(), self._renew_loop(), self._health_loop(), self._tidy_loop()):
             self._keep(work)
         self._nudge()
 
@@ -555,6 +560,13 @@ class Worker:
             await asyncio.sleep(_HEALTH)
             with contextlib.suppress(EngineException):
                 await self._desk.commit(work)
+
+    async def _tidy_loop(self) -> None:
+        while self._retention is not None and not self._is_stopping:
+            with contextlib.suppress(EngineException):
+                before = self._engine.clock() - self._retention
+                await asyncio.to_thread(self._engine.archive_ended, before)
+            await asyncio.sleep(_TIDYING)
 
 
 def _socket_directory(given: str | os.PathLike[str] | None) -> Path:

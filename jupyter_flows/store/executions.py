@@ -122,6 +122,13 @@ class Executions(Session):
         statement = select(executions).where(executions.c.parent_id == parent_id).order_by(executions.c.id)
         return self._executions(statement)
 
+    def ended_before(self, instant: datetime, limit: int) -> list[Execution]:
+        column = executions.c
+        statement = select(executions).where(
+            column.ended_at < rows.to_microseconds(instant), column.savepoint_id.is_not(None)
+        )
+        return self._executions(statement.order_by(column.id).limit(limit), lock=True, skip_locked=True)
+
     def delete_execution(self, execution_id: str) -> None:
         old = self.execution(execution_id)
         self.execute(delete(executions).where(executions.c.id == execution_id))

@@ -137,6 +137,9 @@ class Transaction(Protocol):
     def children(self, parent_id: str) -> list[Execution]:
         """In the order they were created."""
 
+    def ended_before(self, instant: datetime, limit: int) -> list[Execution]:
+        """Locked executions that ended before `instant` and still have savepoints, oldest first."""
+
     def delete_execution(self, execution_id: str) -> None:
         """With its savepoints, log, outputs of cells and waits. Chunks stay until `sweep_chunks`."""
 
@@ -245,11 +248,13 @@ class Store(Protocol):
     """See the contract above. Safe to use from several threads.
 
     `url` names it without a password; `chunk_directory` is where kernels of this machine may read and
-    write large chunks as files (None: there is no such place).
+    write large chunks as files (None: there is no such place). `tells_in_order` is False where a change
+    may become visible after one with a greater `seq`.
     """
 
     url: str
     chunk_directory: str | None
+    tells_in_order: bool
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Raises StoreError when it cannot be written (locked, read-only, disk full …)."""

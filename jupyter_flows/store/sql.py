@@ -35,6 +35,8 @@ class SqlStore:
         self._files = files
         self._watch = watch
         self._is_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL gives out numbers before it commits, and writers commit side by side.
+        self.tells_in_order = self._is_sqlite
         self._one_writer = threading.RLock()
         self._listeners: list[Callable[[Notice], None]] = []
         self._guard = threading.Lock()
