@@ -23,6 +23,7 @@ from .messages import ChangeMessage
 Message = tuple[int, bytes]  # the change's seq, and it as JSON
 
 _KEPT = 2000  # messages
+_LARGEST = 32_768  # bytes of a message: more is not pushed to everybody
 _PART = 500  # changes that are read from the store at once
 
 
@@ -131,8 +132,8 @@ def _newer(recent: deque[Message], seq: int) -> list[Message]:
 def _messages(engine: Engine, changes: Iterable[Change]) -> list[Message]:
     views: dict[str, ExecutionView | None] = {}
     for change in changes:
-        # A line of the log changes nothing that an execution shows.
-        if change.kind != "log" and change.execution_id not in views:
+        # Log lines and savepoints come by the thousand, and change little that a list shows.
+        if change.kind == "execution" and change.execution_id not in views:
             try:
                 views[change.execution_id] = engine.execution(change.execution_id)
             except ResourceNotFoundError:
@@ -146,6 +147,10 @@ def _encoded(change: Change, execution: ExecutionView | None) -> Message:
         kind=change.kind,
         execution_id=change.execution_id,
         parent_id=change.parent_id,
-        execution=execution if change.kind != "log" else None,
+        execution=execution if change.kind == "execution" else None,
     )
-    return change.seq, msgspec.json.encode(message)
+    text = msgspec.json.encode(message)
+    if len(text) > _LARGEST:
+        # Its inputs or outputs are large: who shows them asks for them.
+        text = msgspec.json.encode(msgspec.structs.replace(message, execution=None))
+    return change.seq, text

@@ -104,7 +104,8 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the WebSocket tells. `seq` grows; `execution` comes where it may look different now."""
+    """What the WebSocket tells. `seq` grows; `kind` is execution, savepoint or log. With the first comes the
+    `execution` as it is now, unless it is deleted or too large to be pushed: then ask for it."""
 
     seq: int
     kind: str

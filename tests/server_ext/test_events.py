@@ -140,11 +140,28 @@ async def test_a_seq_of_the_future_means_now(client, connect):
     assert (await read(socket)).execution_id == id
 
 
-async def test_a_client_that_does_not_read_holds_up_nobody(client, connect):
-    await connect()  # never read from
+async def test_a_large_execution_is_told_without_its_content(client, connect):
+    socket = await connect()
+    body = {"flow": "double", "inputs": {"text": "x" * 100_000}}
+    id = (await client.post("executions", body))["id"]
+    change = await read(socket)
+    assert (change.kind, change.execution_id, change.execution) == ("execution", id, None)
+
+
+async def test_a_client_that_does_not_read_holds_up_nobody(client, connect, service):
+    """What it is sent fills all buffers on its way."""
+    engine = await service.engine()
+    await connect()
     reader = await connect()
-    ids = await start(client, 20)
-    assert [(await read(reader)).execution_id for _ in ids] == ids
+    inputs = {"text": "x" * 30_000}
+
+    def start_many():
+        return [engine.start("double", inputs).id for _ in range(300)]
+
+    starting = asyncio.ensure_future(asyncio.to_thread(start_many))
+    told = [(await read(reader)).execution_id for _ in range(300)]
+    assert told == await starting
+    assert await client.get("status")
 
 
 async def test_a_client_that_went_away_is_forgotten(client, connect):
