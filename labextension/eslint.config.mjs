@@ -2,7 +2,7 @@ import hooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['lib', 'node_modules', 'coverage', 'style', '*.mjs'] },
+  { ignores: ['lib', 'node_modules', 'coverage', 'style', '*.mjs', '*.mts'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -112,6 +112,9 @@ function FlowRow(props: { flow: IFlowView; isActive: boolean; run: () => void })
   const { flow } = props;
   const { trans } = useShell();
   const Icon = flow.kind === 'notebook' ? notebookIcon : pythonIcon;
+  // In a narrow panel the directory gives way first.
+  const name = flow.name.slice(flow.name.lastIndexOf('/') + 1);
+  const directory = flow.name.slice(0, flow.name.length - name.length);
   const reason = flow.error === null ? null : trans.__('Cannot run: %1', flow.error);
   return (
     <>
@@ -119,8 +122,9 @@ function FlowRow(props: { flow: IFlowView; isActive: boolean; run: () => void })
         <Icon.react tag={null} />
       </span>
       <div className="jp-Flows-rowText" title={reason ?? flow.path}>
-        <div className="jp-Flows-rowFirst">
-          <span className="jp-Flows-name">{flow.name}</span>
+        <div className="jp-Flows-rowFirst jp-Flows-flowName">
+          <span className="jp-Flows-directory">{directory}</span>
+          <span className="jp-Flows-name">{name}</span>
         </div>
         {reason === null ? (
           <div className="jp-Flows-rowSecond">{flow.title || flow.path}</div>
