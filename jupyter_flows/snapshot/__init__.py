@@ -1,0 +1,34 @@
+"""Bytes of live objects in content-addressed chunks.
+
+    manifest = save(objects, chunks, namespace, previous)
+    objects = load(manifest, chunks, namespace)
+
+Names of objects are ``scope/variable``. Identity and sharing between all objects of one save survive; what
+cannot be pickled becomes a placeholder; only what changed since `previous` is stored. See
+`docs/savepoint-format.md`.
+"""
+
+from .chunks import Chunks, DirectoryChunks, MemoryChunks
+from .difference import Change, diff
+from .loading import load
+from .manifest import FORMAT_VERSION, Manifest
+from .placeholder import Placeholder
+from .registry import reducer
+from .saving import save
+from .values import decode_value, encode_value
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Change",
+    "Chunks",
+    "DirectoryChunks",
+    "Manifest",
+    "MemoryChunks",
+    "Placeholder",
+    "decode_value",
+    "diff",
+    "encode_value",
+    "load",
+    "reducer",
+    "save",
+]

@@ -1,0 +1,232 @@
+"""Where chunks are kept, and how bytes become chunks.
+
+A chunk is named by the hash of what it holds: xxh3_128 in hex, with a ``z`` behind it when the stored bytes
+are compressed. XXH3 is faster than memory is copied, which decides here: every byte of a large state passes
+it at each savepoint. It is no cryptographic hash, so what is *unpickled* has a seal of its own in the signed
+manifest (see `manifest`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import xxhash
+import zstandard
+
+from ..errors import SavepointError
+
+BytesLike = bytes | bytearray | memoryview
+
+#: The size that large buffers are cut into, in bytes.
+CHUNK_BYTES = 1 << 20
+# Compressing pays from this size on (bytes), and when a sample shrinks to this share.
+_COMPRESS_FROM = 256
+_SAMPLE_BYTES = 16 * 1024
+_WORTH_IT = 0.7
+
+_compressor = zstandard.ZstdCompressor(level=1)
+_decompressor = zstandard.ZstdDecompressor()
+
+#: Part of a chunk: its name, the first byte and the number of bytes, counted in what it holds.
+Reference = tuple[str, int, int]
+
+
+class Chunks(Protocol):
+    """A chunk store: bytes by name, never changed once written."""
+
+    def write(self, digest: str, data: BytesLike) -> None:
+        """Keep a copy of `data`; a name that is known already is not an error."""
+
+    def read(self, digest: str) -> bytes:
+        """Raises SavepointError (or KeyError) when there is no such chunk."""
+
+    def has(self, digest: str) -> bool: ...
+
+
+class MemoryChunks:
+    """Chunks in a dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def write(self, digest: str, data: BytesLike) -> None:
+        self.kept[digest] = bytes(data)
+
+    def read(self, digest: str) -> bytes:
+        try:
+            return self.kept[digest]
+        except KeyError:
+            raise SavepointError(f"the chunk {digest} is missing") from None
+
+    def has(self, digest: str) -> bool:
+        return digest in self.kept
+
+
+class DirectoryChunks:
+    """Chunks as files below `path`, one directory per first two digits.
+
+    A file is complete or absent: it is written under another name and renamed. With `fsync` it is on the
+    disk before `write` returns.
+    """
+
+    def __init__(self, path: str | Path, *, fsync: bool = False) -> None:
+        self.path = Path(path)
+        self._fsync = fsync
+
+    def _file(self, digest: str) -> str:
+        return os.path.join(self.path, digest[:2], digest)
+
+    def write(self, digest: str, data: BytesLike) -> None:
+        file = self._file(digest)
+        if os.path.exists(file):
+            os.utime(file)  # young again: a sweep of unused files must not take it
+            return
+        unfinished = os.path.join(os.path.dirname(file), f".{digest}.{uuid4().hex}")
+        try:
+            stream = open(unfinished, "xb")  # noqa: SIM115 - two ways to open, one way to close
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+            stream = open(unfinished, "xb")  # noqa: SIM115
+        try:
+            with stream:
+                stream.write(data)
+                if self._fsync:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            os.replace(unfinished, file)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+
+    def read(self, digest: str) -> bytes:
+        try:
+            with open(self._file(digest), "rb") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            raise SavepointError(f"the chunk {digest} is missing in {self.path}") from None
+
+    def has(self, digest: str) -> bool:
+        return os.path.exists(self._file(digest))
+
+
+class ChunkWriter:
+    """Writes bytes as chunks for one save; what is there already is not written again.
+
+    `known` maps names that an earlier savepoint holds to their stored sizes. Afterwards `sizes` has the
+    stored size of every chunk named, and `bytes_new` what was written, in bytes.
+    """
+
+    def __init__(self, chunks: Chunks, known: dict[str, int]) -> None:
+        self._chunks = chunks
+        self._known = known
+        self.sizes: dict[str, int] = {}
+        self.bytes_new = 0
+
+    def put(self, data: BytesLike) -> Reference:
+        """Keep `data` as one chunk."""
+        length = memoryview(data).nbytes
+        digest = xxhash.xxh3_128_hexdigest(data)
+        return self._already(digest) or self._write(digest, data), 0, length
+
+    def put_lines(self, data: memoryview, line_bytes: int) -> tuple[Reference, ...]:
+        """Keep a large buffer, cut where its lines (rows, or columns of a frame) end.
+
+        So a frame of which one column changed shares the chunks of all the others.
+        """
+        return tuple(self.put(part) for part in _cut(data, line_bytes))
+
+    def reuse(self, references: tuple[Reference, ...]) -> None:
+        """Count chunks of an earlier savepoint as part of this one."""
+        for name, _, _ in references:
+            self.sizes[name] = self._known[name]
+
+    def _already(self, digest: str) -> str | None:
+        for name in (digest, digest + "z"):
+            if name in self.sizes:
+                return name
+            if name in self._known and self._chunks.has(name):
+                self.sizes[name] = self._known[name]
+                return name
+        return None
+
+    def _write(self, digest: str, data: BytesLike) -> str:
+        packed = _compressed(data)
+        stored, name = (data, digest) if packed is None else (packed, digest + "z")
+        size = memoryview(stored).nbytes
+        if not self._chunks.has(name):
+            self._chunks.write(name, stored)
+            self.bytes_new += size
+        self.sizes[name] = size
+        return name
+
+
+class ChunkReader:
+    """Reads what references name; every chunk is checked against its name."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
+        self._last: tuple[str, bytes] = ("", b"")
+
+    def bytes_of(self, references: tuple[Reference, ...]) -> bytes:
+        parts = [self._part(reference) for reference in references]
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def read_into(self, references: tuple[Reference, ...], target: memoryview) -> None:
+        at = 0
+        for reference in references:
+            part = self._part(reference)
+            target[at : at + len(part)] = part
+            at += len(part)
+
+    def _part(self, reference: Reference) -> memoryview:
+        name, start, length = reference
+        if self._last[0] != name:
+            self._last = (name, self._content(name))
+        part = memoryview(self._last[1])[start : start + length]
+        if len(part) != length:
+            raise SavepointError(f"the chunk {name} is shorter than the savepoint says")
+        return part
+
+    def _content(self, name: str) -> bytes:
+        try:
+            stored = self._chunks.read(name)
+        except (KeyError, OSError) as error:
+            raise SavepointError(f"the chunk {name} cannot be read: {error}") from error
+        try:
+            content = _decompressor.decompress(stored) if name.endswith("z") else stored
+        except zstandard.ZstdError as error:
+            raise SavepointError(f"the chunk {name} is damaged: {error}") from error
+        if xxhash.xxh3_128_hexdigest(content) != name.removesuffix("z"):
+            raise SavepointError(f"the chunk {name} is damaged: its content does not match its name")
+        return content
+
+
+def _cut(data: memoryview, line_bytes: int) -> Iterator[memoryview]:
+    total = data.nbytes
+    if line_bytes >= CHUNK_BYTES // 16:
+        for line in range(0, total, line_bytes):
+            end = min(line + line_bytes, total)
+            for start in range(line, end, CHUNK_BYTES):
+                yield data[start : min(start + CHUNK_BYTES, end)]
+        return
+    step = CHUNK_BYTES // line_bytes * line_bytes if line_bytes else CHUNK_BYTES
+    for start in range(0, total, step):
+        yield data[start : start + step]
+
+
+def _compressed(data: BytesLike) -> bytes | None:
+    """`data` compressed, or None where that does not pay."""
+    view = memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"")
+    if len(view) < _COMPRESS_FROM:
+        return None
+    if len(view) > 4 * _SAMPLE_BYTES:
+        middle = len(view) // 2
+        sample = _compressor.compress(view[middle : middle + _SAMPLE_BYTES])
+        if len(sample) > _WORTH_IT * _SAMPLE_BYTES:
+            return None
+    packed = _compressor.compress(view)
+    return packed if len(packed) < _WORTH_IT * len(view) else None

@@ -1,0 +1,77 @@
+"""What differs between two savepoints, told from their manifests alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..model import VariableView
+from .manifest import Manifest
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One variable in two savepoints: `kind` is "added", "removed", "changed" or "same".
+
+    `detail` says in a few words what changed; `before` and `after` are the views, None where it is not.
+    """
+
+    kind: str
+    scope: str
+    name: str
+    detail: str = ""
+    before: VariableView | None = None
+    after: VariableView | None = None
+
+
+def diff(before: Manifest, after: Manifest) -> tuple[Change, ...]:
+    """The variables of both savepoints, in the order of `after`, those that are gone behind them."""
+    old = {(view.scope, view.name): view for view in before.variables()}
+    changes = []
+    for view in after.variables():
+        former = old.pop((view.scope, view.name), None)
+        if former is None:
+            kind, detail = "added", ""
+        elif former.digest == view.digest:
+            kind, detail = "same", ""
+        else:
+            kind, detail = "changed", _what_changed(former, view)
+        changes.append(
+            Change(kind=kind, scope=view.scope, name=view.name, detail=detail, before=former, after=view)
+        )
+    changes += [
+        Change(kind="removed", scope=view.scope, name=view.name, before=view) for view in old.values()
+    ]
+    return tuple(changes)
+
+
+def _what_changed(before: VariableView, after: VariableView) -> str:
+    found = []
+    if before.type != after.type:
+        found.append(f"type {before.type} -> {after.type}")
+    if before.shape != after.shape:
+        found.append(f"shape {_shape(before)} -> {_shape(after)}")
+    elif before.text != after.text and before.type == after.type:
+        found.append(f"{before.text} -> {after.text}")
+    found += _parts("columns", before.extra, after.extra)
+    found += _parts("keys", before.extra, after.extra)
+    return "; ".join(found)
+
+
+def _parts(what: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Columns or keys that came, went or hold something else."""
+    old, new = before.get(what), after.get(what)
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    added = [key for key in new if key not in old]
+    removed = [key for key in old if key not in new]
+    changed = [key for key in new if key in old and old[key] != new[key]]
+    return [
+        f"{what} {verb}: {', '.join(keys[:10])}" + (" …" if len(keys) > 10 else "")
+        for verb, keys in (("added", added), ("removed", removed), ("changed", changed))
+        if keys
+    ]
+
+
+def _shape(view: VariableView) -> str:
+    return "none" if view.shape is None else "×".join(map(str, view.shape))

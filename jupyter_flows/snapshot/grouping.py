@@ -1,0 +1,150 @@
+"""Which variables share something: they become one group, that is one pickle stream.
+
+Every variable is pickled by itself first. What the pickler's memo then holds of two variables at once is
+shared between them, and if that is more than a constant they are pickled again together. A group found
+earlier is tried as a whole first, and taken as it is when not a byte of it changed, so a steady state is
+pickled once. A link too many costs little: large buffers and pieces are chunks of their own anyway.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import pathlib
+import re
+import types
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..model import Missing
+from . import registry
+from .manifest import Group
+from .pickling import PROTOCOL, GroupPickler, Memo, Pickled
+from .references import is_importable
+
+# Sharing one of these cannot be seen: they never change, and nobody asks which of two equal ones it is.
+_CONSTANTS: frozenset[type[Any]] = frozenset(
+    {
+        *(int, float, complex, bool, type(None), type(...), type(NotImplemented), slice, range),
+        *(type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.MethodDescriptorType),
+        *(types.WrapperDescriptorType, types.GenericAlias, re.Pattern, decimal.Decimal, fractions.Fraction),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone, uuid.UUID),
+        *(pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
+    }
+)
+_CONTAINERS = frozenset({list, dict, set, frozenset, tuple, bytearray})
+_CONSTANTS_OF_LIBRARIES = (
+    "numpy.dtype",
+    "numpy.generic",
+    "pandas.core.dtypes.base.ExtensionDtype",
+    "pandas.core.indexes.base.Index",
+    "datetime.tzinfo",
+    "pyarrow.lib.DataType",
+    "pyarrow.lib.Schema",
+)
+# Shorter texts are cheaper to keep twice than to look after.
+_LONG_TEXT = 4096
+
+
+class Alone(NamedTuple):
+    """One variable pickled by itself; `bytes` counts stream and buffers."""
+
+    digest: str
+    bytes: int
+    missing: tuple[Missing, ...]
+
+
+@dataclass
+class Found:
+    """One group: its variables, its stream, and what each variable is by itself."""
+
+    names: tuple[str, ...]
+    pickled: Pickled
+    alone: dict[str, Alone] = field(default_factory=dict)
+
+
+def find_groups(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
+    """The groups of these variables, pickled."""
+    first = _as_before(objects, pickler, earlier)
+    seen = {name for found in first for name in found.names}
+    for name, value in objects.items():
+        if name not in seen:
+            pickled = pickler.dump((name,), (value,))
+            alone = Alone(pickled.digest, pickled.size, pickled.missing)
+            first.append(Found((name,), pickled, {name: alone}))
+    order = {name: number for number, name in enumerate(objects)}
+    return [_together(members, objects, order, pickler) for members in _linked(first)]
+
+
+def _as_before(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
+    """The groups of several variables that are still the same, to the byte."""
+    same = []
+    for group in earlier:
+        if len(group.names) > 1 and all(name in objects for name in group.names):
+            pickled = pickler.dump(group.names, [objects[name] for name in group.names])
+            if pickled.digest == group.digest:
+                same.append(Found(group.names, pickled))
+    return same
+
+
+def _together(
+    members: list[Found], objects: Mapping[str, Any], order: Mapping[str, int], pickler: GroupPickler
+) -> Found:
+    if len(members) == 1:
+        return members[0]
+    names = tuple(sorted((name for member in members for name in member.names), key=order.__getitem__))
+    alone = {name: kept for member in members for name, kept in member.alone.items()}
+    return Found(names, pickler.dump(names, [objects[name] for name in names]), alone)
+
+
+def _linked(found: list[Found]) -> list[list[Found]]:
+    """The connected ones; what a memo holds stays alive until this is done, so that ids are unique."""
+    leaders = list(range(len(found)))
+
+    def leader(index: int) -> int:
+        while leaders[index] != index:
+            leaders[index] = leaders[leaders[index]]
+            index = leaders[index]
+        return index
+
+    # The smallest first: only ids of smaller ones are looked up, and the largest is never copied.
+    by_size = sorted(range(len(found)), key=lambda index: len(found[index].pickled.memo))
+    owners: dict[int, int] = {}
+    for place, index in enumerate(by_size):
+        memo = found[index].pickled.memo
+        for identity in owners.keys() & memo.keys():
+            one, other = leader(owners[identity]), leader(index)
+            if one != other and _links(memo, identity):
+                leaders[other] = one
+        if place < len(by_size) - 1:
+            owners.update(dict.fromkeys(memo, index))
+    linked: dict[int, list[Found]] = {}
+    for index, group in enumerate(found):
+        linked.setdefault(leader(index), []).append(group)
+    return list(linked.values())
+
+
+def _links(memo: Memo, identity: int) -> bool:
+    number, subject = memo[identity]
+    if number < 0:
+        return True  # a class, function or cell that is kept by value
+    kind = type(subject)
+    if kind in _CONTAINERS:
+        return bool(len(subject))
+    if kind is str or kind is bytes:
+        return len(subject) >= _LONG_TEXT
+    if kind in _CONSTANTS or isinstance(subject, type) or _is_library_constant(kind):
+        return False
+    if not is_importable(kind) or registry.find(kind) is not None:
+        return True
+    try:
+        return not isinstance(subject.__reduce_ex__(PROTOCOL), str)
+    except Exception:
+        return True
+
+
+def _is_library_constant(kind: type[Any]) -> bool:
+    return any(f"{base.__module__}.{base.__qualname__}" in _CONSTANTS_OF_LIBRARIES for base in kind.__mro__)

@@ -1,0 +1,83 @@
+"""`load`: a manifest and chunks become live objects."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import sys
+from typing import Any
+
+from ..errors import SavepointError
+from . import reducers, units
+from .careful import CarefulUnpickler, reason_of
+from .chunks import ChunkReader, Chunks
+from .manifest import Buffer, Group, Manifest
+from .paths import Paths
+from .placeholder import Placeholder, facts
+from .references import PREAMBLE, set_live_namespace
+
+assert reducers  # imported for what it registers
+
+
+def load(manifest: Manifest, chunks: Chunks, namespace: dict[str, Any]) -> dict[str, Any]:
+    """The objects of a savepoint by their names, in the order in which they were saved.
+
+    Arguments: `namespace`, the live dict that the flow's functions get as globals; it is not changed.
+    An object that cannot be loaded becomes a placeholder, and so do the variables of a group whose chunks
+    are damaged or missing; the others are as they were.
+    """
+    reader = ChunkReader(chunks)
+    units.make_known(manifest.body.units, reader)
+    before = set_live_namespace(namespace)
+    objects: dict[str, Any] = {}
+    try:
+        for group in manifest.body.groups:
+            objects.update(zip(group.names, _load_group(group, reader), strict=True))
+    finally:
+        set_live_namespace(before)
+    return {name: objects[name] for name in manifest.names}
+
+
+def _load_group(group: Group, reader: ChunkReader) -> list[Any]:
+    try:
+        stream = reader.bytes_of(group.stream)
+        if hashlib.sha256(stream).digest() != group.seal:
+            raise SavepointError("its bytes are not those that were signed")
+        buffers = [_memory(buffer, reader) for buffer in group.buffers]
+    except SavepointError as error:
+        return [Placeholder(name.partition("/")[2], "unknown", str(error)) for name in group.names]
+    try:
+        found: list[Any] = _unpickle(pickle.Unpickler, stream, buffers)
+    except Exception:
+        buffers = [_memory(buffer, reader) for buffer in group.buffers]
+        found = _load_carefully(group, stream, buffers)
+    return found
+
+
+def _unpickle(kind: Any, stream: bytes, buffers: list[Any]) -> Any:
+    unpickler = kind(io.BytesIO(b"".join(PREAMBLE) + stream), buffers=buffers)
+    for _ in PREAMBLE:
+        unpickler.load()
+    return unpickler.load()
+
+
+def _memory(buffer: Buffer, reader: ChunkReader) -> Any:
+    """Writable memory with the content of a buffer."""
+    numpy = sys.modules.get("numpy")
+    memory: Any = numpy.empty(buffer.bytes, "u1") if numpy is not None else bytearray(buffer.bytes)
+    with memoryview(memory) as view:
+        reader.read_into(buffer.references, view)
+    return memory
+
+
+def _load_carefully(group: Group, stream: bytes, buffers: list[Any]) -> list[Any]:
+    try:
+        found: list[Any] = _unpickle(CarefulUnpickler, stream, buffers)
+    except Exception as error:
+        return [Placeholder(name.partition("/")[2], "unknown", reason_of(error)) for name in group.names]
+    paths = Paths(group.names, found)
+    for path, stand_in in paths.placeholders():
+        if facts(stand_in)[0] == "":
+            object.__setattr__(stand_in, "_path", path)
+    return found

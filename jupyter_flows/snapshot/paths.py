@@ -1,0 +1,113 @@
+"""Where in a variable an object sits, as a person would write it: ``state['model'].client._socket``.
+
+Looks through containers, attributes, slots and closures without running anybody's code, and gives up after
+so many objects: a path is worth some milliseconds, not seconds.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .placeholder import Placeholder
+
+_LIMIT = 200_000
+_ATOMS = (str, bytes, int, float, complex, bool, type(None))
+
+
+class Paths:
+    """Finds objects below the variables `names`, whose values are `roots`."""
+
+    def __init__(self, names: Sequence[str], roots: Sequence[Any]) -> None:
+        self._names = [readable_name(name) for name in names]
+        self._roots = roots
+        self._known: dict[int, str] | None = None
+        self._stand_ins: list[tuple[str, Any]] = []
+
+    def of(self, subject: Any) -> str:
+        """The shortest path found, or the variables' names where there is none."""
+        if self._known is None:
+            self._known = self._explored()
+        return self._known.get(id(subject)) or f"{' or '.join(self._names[:3])} (somewhere inside)"
+
+    def placeholders(self) -> Iterator[tuple[str, Any]]:
+        """The placeholders found, with their paths."""
+        self._known = self._explored()
+        yield from self._stand_ins
+
+    def _explored(self) -> dict[int, str]:
+        known: dict[int, str] = {}
+        waiting: deque[tuple[str, Any]] = deque(zip(self._names, self._roots, strict=True))
+        while waiting and len(known) < _LIMIT:
+            path, subject = waiting.popleft()
+            if id(subject) in known:
+                continue
+            known[id(subject)] = path
+            if type(subject) is Placeholder:
+                self._stand_ins.append((path, subject))
+                continue
+            waiting.extend(step for step in _steps(path, subject) if not isinstance(step[1], _ATOMS))
+        return known
+
+
+def readable_name(name: str) -> str:
+    """ "globals/x" -> "x", "0 handler/x" -> "x"."""
+    return name.partition("/")[2] or name
+
+
+def _steps(path: str, subject: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(subject, dict):
+        for key, value in dict.items(subject):
+            yield f"{path}[{_key(key)}]", value
+            if not isinstance(key, _ATOMS):
+                yield f"{path}: the key {_key(key)}", key
+    elif isinstance(subject, list | tuple | deque):
+        for index, value in enumerate(tuple(subject)):
+            yield f"{path}[{index}]", value
+    elif isinstance(subject, set | frozenset):
+        for value in tuple(subject):
+            yield f"{path}: an element", value
+    elif isinstance(subject, types.FunctionType):
+        yield from _inside_function(path, subject)
+    elif isinstance(subject, types.MethodType):
+        yield f"{path}.__self__", subject.__self__
+        yield f"{path}.__func__", subject.__func__
+    elif isinstance(subject, types.ModuleType):
+        return
+    yield from _attributes(path, subject)
+
+
+def _inside_function(path: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield f"{path}: its variable {name}", cell.cell_contents
+        except ValueError:
+            continue
+    for index, value in enumerate(function.__defaults__ or ()):
+        yield f"{path}: default {index}", value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield f"{path}: default {name}", value
+
+
+def _attributes(path: str, subject: Any) -> Iterator[tuple[str, Any]]:
+    try:
+        own = object.__getattribute__(subject, "__dict__")
+    except AttributeError:
+        own = {}
+    for name, value in dict(own).items():
+        yield f"{path}.{name}", value
+    if isinstance(subject, type):
+        return
+    for base in type.__dict__["__mro__"].__get__(type(subject)):
+        for name, member in base.__dict__.items():
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    yield f"{path}.{name}", member.__get__(subject)
+                except (AttributeError, TypeError):
+                    continue
+
+
+def _key(key: Any) -> str:
+    return repr(key) if type(key) in _ATOMS else f"<{type(key).__name__}>"

@@ -1,0 +1,336 @@
+"""One group of objects becomes one pickle stream, at C speed where nothing goes wrong.
+
+Three picklers with the same reducers. The *fast* one is C's. When it raises, the group is done again by the
+*careful* one: also C's, but each object is reduced under guard, and one that cannot be becomes a
+placeholder. What is nested deeper than C's stack is done by the standard library's pickler in Python, whose
+depth is bounded by memory alone.
+
+Objects that every process has (the flow's namespace, builtins, sys.modules) are put into the memo before a
+group is pickled, which costs nothing per object; a `persistent_id` method would be called for each of them.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+import re
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import xxhash
+
+from ..model import Missing
+from . import registry
+from .chunks import ChunkWriter, Reference
+from .manifest import Buffer
+from .paths import Paths
+from .placeholder import Placeholder, facts
+from .references import is_importable, memo_of_known
+
+PROTOCOL = 5
+#: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.
+PIECE_BYTES = 64 * 1024
+#: From this size on (bytes) a buffer leaves the stream.
+BUFFER_BYTES = 16 * 1024
+_MANY_FAILURES = 1000
+_DEEP = 2_000_000
+_PLAIN = frozenset(
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        bytes,
+        str,
+        bytearray,
+        dict,
+        set,
+        frozenset,
+        list,
+        tuple,
+        pickle.PickleBuffer,
+    }
+)
+
+Memo = dict[int, tuple[int, Any]]
+
+
+class Saving:
+    """What reducers may ask for, and tell, while a group is pickled."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        #: Digests of the units that the objects refer to.
+        self.units: set[str] = set()
+        #: Classes and functions kept by value: they are state like any other object.
+        self.by_value: dict[int, Any] = {}
+        self.missing: list[Missing] = []
+
+
+class Pickled:
+    """One pickle stream: its pieces (data, and where they are kept once that is known), its buffers."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes | bytearray | memoryview] = []
+        self.kept: dict[int, Reference] = {}
+        self.buffers: list[Buffer] = []
+        self.memo: Memo = {}
+        self.units: tuple[str, ...] = ()
+        self.missing: tuple[Missing, ...] = ()
+        self.digest = ""
+        self.size = 0
+
+    def finish(self) -> None:
+        hasher = xxhash.xxh3_128()
+        for piece in self.pieces:
+            hasher.update(len(piece).to_bytes(8, "little"))
+            hasher.update(piece)
+        for buffer in self.buffers:
+            for name, _, length in buffer.references:
+                hasher.update(f"{name[:32]}{length}".encode())
+            hasher.update(b"r" if buffer.readonly else b"w")
+        self.digest = hasher.hexdigest()
+        self.size = sum(map(len, self.pieces)) + sum(buffer.bytes for buffer in self.buffers)
+
+
+class _Sink:
+    """The file that a pickler writes to: large objects arrive in pieces of their own."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Any] = []
+        self._open: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        if len(data) >= PIECE_BYTES:
+            self.close()
+            self.pieces.append(data)
+        else:
+            self._open.append(bytes(data))
+
+    def close(self) -> None:
+        if self._open:
+            self.pieces.append(b"".join(self._open))
+            self._open = []
+
+
+class _FastPickler(pickle.Pickler):
+    pass
+
+
+_PicklerInPython: Any = pickle._Pickler
+
+
+class _DeepPickler(_PicklerInPython):  # type: ignore[misc]
+    pass
+
+
+class GroupPickler:
+    """Pickles groups for one save; equal buffers are hashed once."""
+
+    def __init__(self, namespace: dict[str, Any], writer: ChunkWriter) -> None:
+        self._namespace = namespace
+        self._writer = writer
+        self._known = memo_of_known(namespace)
+        self._hashed: dict[int, tuple[Any, Buffer]] = {}
+        self._reducers: dict[type[Any], registry.Reducer | None] = {}
+
+    def dump(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
+        """The stream of the list of `roots`; never raises for what cannot be pickled."""
+        saving = Saving(self._namespace)
+        try:
+            return self._run(_FastPickler, saving, list(roots), self._fast(saving))
+        except RecursionError:
+            return self._carefully(_DeepPickler, names, roots)
+        except Exception:
+            return self._carefully(_FastPickler, names, roots)
+
+    def _carefully(self, kind: Any, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
+        guard = _Guard(self, Paths(names, roots))
+        before = sys.getrecursionlimit()
+        while True:
+            saving = Saving(self._namespace)
+            try:
+                if kind is _DeepPickler:
+                    sys.setrecursionlimit(_DEEP)
+                return self._run(kind, saving, guard.stand_ins(roots), guard.override(saving))
+            except RecursionError as error:
+                if kind is _DeepPickler:
+                    guard.refuse_all(roots, error)
+                kind = _DeepPickler
+            except Exception as error:
+                guard.refuse_last(roots, error)
+            finally:
+                sys.setrecursionlimit(before)
+
+    def _run(self, kind: Any, saving: Saving, roots: list[Any], override: Callable[[Any], Any]) -> Pickled:
+        sink, pickled = _Sink(), Pickled()
+        pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
+        pickler.reducer_override = override
+        pickler.memo = dict(self._known)
+        pickler.dump(roots)
+        sink.close()
+        pickled.pieces = sink.pieces
+        pickled.memo = dict(pickler.memo.copy())
+        pickled.units = tuple(sorted(saving.units))
+        pickled.missing = tuple(saving.missing)
+        self._forget_what_is_no_state(pickled.memo, roots, saving)
+        pickled.finish()
+        return pickled
+
+    def _forget_what_is_no_state(self, memo: Memo, roots: list[Any], saving: Saving) -> None:
+        """Take out of the memo what links no groups: the known dictionaries and the list of roots."""
+        for identity in self._known:
+            memo.pop(identity, None)
+        memo.pop(id(roots), None)
+        for identity, subject in saving.by_value.items():
+            memo[identity] = (-1, subject)
+
+    def _take(self, view: pickle.PickleBuffer, pickled: Pickled) -> bool:
+        """A buffer leaves the stream (False) unless it is small (True)."""
+        with memoryview(view) as shaped:
+            if shaped.nbytes < BUFFER_BYTES:
+                return True
+            owner, line_bytes, readonly = shaped.obj, _line_bytes(shaped), shaped.readonly
+        earlier = self._hashed.get(id(owner))
+        if earlier is not None and earlier[0] is owner:
+            pickled.buffers.append(earlier[1])
+            return False
+        with view.raw() as raw:
+            references = self._writer.put_lines(raw, line_bytes)
+            buffer = Buffer(references, raw.nbytes, readonly)
+        self._hashed[id(owner)] = (owner, buffer)
+        pickled.buffers.append(buffer)
+        return False
+
+    def reduction(self, subject: Any, saving: Saving) -> Any:
+        """What the registered reducer says of an object; NotImplemented where there is none."""
+        kind = type(subject)
+        try:
+            reducer = self._reducers[kind]
+        except KeyError:
+            reducer = self._reducers[kind] = registry.find(kind)
+        return NotImplemented if reducer is None else reducer(subject, saving)
+
+    def _fast(self, saving: Saving) -> Callable[[Any], Any]:
+        reducers, find = self._reducers, registry.find
+
+        def override(subject: Any) -> Any:
+            kind = type(subject)
+            try:
+                reducer = reducers[kind]
+            except KeyError:
+                reducer = reducers[kind] = find(kind)
+            return NotImplemented if reducer is None else reducer(subject, saving)
+
+        return override
+
+
+class _Guard:
+    """Reduces each object under guard; remembers which cannot be, and stands placeholders in for them."""
+
+    def __init__(self, pickler: GroupPickler, paths: Paths) -> None:
+        self._pickler = pickler
+        self._paths = paths
+        self._refused: dict[int, tuple[Any, Placeholder]] = {}
+        self._last: Any = None
+
+    def override(self, saving: Saving) -> Callable[[Any], Any]:
+        def override(subject: Any) -> Any:
+            if type(subject) in _PLAIN:  # only the pickler in Python asks for these
+                return NotImplemented
+            self._last = subject
+            if id(subject) in self._refused:
+                return self._placeholder(saving, self._refused[id(subject)][1])
+            try:
+                return self._reduced(subject, saving)
+            except RecursionError:
+                raise
+            except Exception as error:
+                self.refuse(subject, error)
+                return self._placeholder(saving, self._refused[id(subject)][1])
+
+        return override
+
+    def stand_ins(self, roots: Sequence[Any]) -> list[Any]:
+        return [self._refused[id(root)][1] if id(root) in self._refused else root for root in roots]
+
+    def refuse(self, subject: Any, error: Exception) -> None:
+        reason = _readable(error)
+        stand_in = Placeholder(self._paths.of(subject), _type_name(subject), reason)
+        self._refused[id(subject)] = (subject, stand_in)
+
+    def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
+        """What failed after its reduction was handed out: the last object, in the end whole variables."""
+        last = self._last
+        if last is not None and id(last) not in self._refused and not isinstance(last, type):
+            self.refuse(self._last, error)
+            if len(self._refused) < _MANY_FAILURES:
+                return
+        self.refuse_all(roots, error)
+
+    def refuse_all(self, roots: Sequence[Any], error: Exception) -> None:
+        for root in roots:
+            self.refuse(root, error)
+
+    def _reduced(self, subject: Any, saving: Saving) -> Any:
+        found = self._pickler.reduction(subject, saving)
+        if found is not NotImplemented:
+            return found
+        if isinstance(subject, type | types.FunctionType | types.BuiltinFunctionType):
+            return NotImplemented
+        by_table = copyreg.dispatch_table.get(type(subject))
+        found = by_table(subject) if by_table is not None else subject.__reduce_ex__(PROTOCOL)
+        return found if isinstance(found, str) else _checked(found)
+
+    @staticmethod
+    def _placeholder(saving: Saving, stand_in: Placeholder) -> Any:
+        path, kind, reason = facts(stand_in)
+        saving.missing.append(Missing(path=path, type=kind, reason=reason))
+        return Placeholder, (path, kind, reason)
+
+
+@registry.builtin(Placeholder)
+def _reduce_placeholder(subject: Placeholder, saving: Saving) -> Any:
+    path, kind, reason = facts(subject)
+    saving.missing.append(Missing(path=path, type=kind, reason=reason))
+    return Placeholder, (path, kind, reason)
+
+
+def _checked(reduction: Any) -> tuple[Any, ...]:
+    """A reduction that the pickler cannot choke on; iterators in it are run here, under guard."""
+    if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
+        raise TypeError(f"its __reduce__ returned {type(reduction).__name__}")
+    if not callable(reduction[0]) or not isinstance(reduction[1], tuple):
+        raise TypeError("its __reduce__ returned no callable with a tuple of arguments")
+    parts = [
+        iter(list(part)) if number in (3, 4) and part is not None else part
+        for number, part in enumerate(reduction)
+    ]
+    return tuple(parts)
+
+
+def _line_bytes(view: memoryview) -> int:
+    """The bytes of one line along the slowest axis of a contiguous buffer; 0 where it has one axis."""
+    if view.ndim < 2 or not view.shape or 0 in view.shape:
+        return 0
+    axis = 0 if view.c_contiguous else -1
+    return view.nbytes // view.shape[axis]
+
+
+def _type_name(subject: Any) -> str:
+    kind = type(subject)
+    module = kind.__module__
+    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+
+
+def _readable(error: Exception) -> str:
+    text = str(error)
+    match = re.fullmatch(r"cannot pickle '?(?:.*\.)?(\w+)'? (?:object|instances?)", text)
+    if match:
+        return f"a {match[1]} cannot be pickled"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+__all__ = ["GroupPickler", "Pickled", "Saving", "is_importable"]

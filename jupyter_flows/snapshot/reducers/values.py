@@ -1,0 +1,149 @@
+"""Exceptions with what pickle drops, weak references, views of dictionaries, contexts."""
+
+from __future__ import annotations
+
+import sys
+import types
+import weakref
+from typing import Any
+
+from ..pickling import PROTOCOL, Saving
+from ..registry import builtin
+
+
+@builtin(BaseException, subclasses=True)
+def _reduce_exception(error: BaseException, _: Saving) -> Any:
+    reduced = error.__reduce_ex__(PROTOCOL)
+    if not isinstance(reduced, tuple):
+        return reduced
+    made_by_default = type(error).__reduce__ is _reduce_of_base(type(error))
+    state = {
+        "state": reduced[2] if len(reduced) > 2 else None,
+        "cause": error.__cause__,
+        "context": error.__context__,
+        "suppress": error.__suppress_context__,
+        "traceback": _frames(error.__traceback__),
+    }
+    if made_by_default:
+        maker: tuple[Any, ...] = (_make_exception, (type(error), *error.args))
+    else:
+        maker = (reduced[0], reduced[1])
+    return *maker, state, None, None, _set_exception
+
+
+def _reduce_of_base(cls: type[BaseException]) -> Any:
+    """`__reduce__` of BaseException where nothing between it and `cls` needs its own `__init__` to run."""
+    for base in cls.__mro__:
+        if base is Exception or base is BaseException:
+            return BaseException.__reduce__
+        is_python = bool(base.__flags__ & (1 << 9))
+        if not is_python and "__init__" in base.__dict__:
+            return None
+    return None
+
+
+def _make_exception(cls: type[BaseException], *args: Any) -> BaseException:
+    """Without calling an `__init__` of the flow: `args` need not fit its parameters."""
+    error: BaseException = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
+
+def _set_exception(error: BaseException, state: dict[str, Any]) -> None:
+    own = state["state"]
+    if own is not None:
+        if hasattr(type(error), "__setstate__"):
+            error.__setstate__(own)
+        else:
+            error.__dict__.update(own)
+    error.__cause__ = state["cause"]
+    error.__context__ = state["context"]
+    error.__suppress_context__ = state["suppress"]
+    if state["traceback"]:
+        error.__traceback__ = _make_traceback(state["traceback"])
+
+
+# A traceback's frames cannot be kept with all that they hold; what people and loggers read of it can.
+_Place = tuple[str, str, str, int]
+
+
+def _frames(traceback: types.TracebackType | None) -> tuple[_Place, ...]:
+    places = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append((code.co_filename, code.co_name, code.co_qualname, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return tuple(places)
+
+
+def _make_traceback(places: tuple[_Place, ...]) -> types.TracebackType | None:
+    made: types.TracebackType | None = None
+    for filename, name, qualname, line in reversed(places):
+        code = _frame_maker.__code__.replace(co_filename=filename, co_name=name, co_qualname=qualname)
+        frame = types.FunctionType(code, {"sys": sys, "__name__": MODULE_OF_FRAMES})()
+        made = types.TracebackType(made, frame, 0, line)
+    return made
+
+
+MODULE_OF_FRAMES = "restored traceback"
+
+
+def _frame_maker() -> types.FrameType:
+    return sys._getframe()
+
+
+@builtin(types.TracebackType)
+def _reduce_traceback(traceback: types.TracebackType, _: Saving) -> Any:
+    return _make_traceback, (_frames(traceback),)
+
+
+@builtin(weakref.ref)
+def _reduce_weak_reference(reference: weakref.ref[Any], _: Saving) -> Any:
+    # Kept strongly: whether anything else holds the object is known only when all is pickled.
+    return _make_weak_reference, (reference(),)
+
+
+class _Gone:
+    """What a weak reference to a dead object points to after loading."""
+
+
+def _make_weak_reference(subject: Any) -> weakref.ref[Any]:
+    return weakref.ref(_Gone() if subject is None else subject)
+
+
+@builtin(weakref.WeakSet)
+def _reduce_weak_set(subject: weakref.WeakSet[Any], _: Saving) -> Any:
+    return weakref.WeakSet, (list(subject),)
+
+
+@builtin(weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+def _reduce_weak_dictionary(subject: Any, _: Saving) -> Any:
+    return type(subject), (dict(subject.items()),)
+
+
+@builtin(type({}.keys()))
+def _reduce_keys(view: Any, _: Saving) -> Any:
+    return dict.keys, (_mapping_of(view),)
+
+
+@builtin(type({}.values()))
+def _reduce_values(view: Any, _: Saving) -> Any:
+    return dict.values, (_mapping_of(view),)
+
+
+@builtin(type({}.items()))
+def _reduce_items(view: Any, _: Saving) -> Any:
+    return dict.items, (_mapping_of(view),)
+
+
+def _mapping_of(view: Any) -> Any:
+    """The dictionary itself, so that the view stays one."""
+    import gc
+
+    found = [one for one in gc.get_referents(view) if isinstance(one, dict)]
+    return found[0]
+
+
+@builtin(type(NotImplemented), type(...))
+def _reduce_singleton(subject: Any, _: Saving) -> Any:
+    return "Ellipsis" if subject is ... else "NotImplemented"
