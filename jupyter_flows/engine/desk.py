@@ -7,6 +7,7 @@ kernel whose execution is not its own any more is refused by the epoch, and the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -55,7 +56,10 @@ logger = logging.getLogger(__name__)
 
 class Desk:
     """Serves kernels for a worker. `lease` gives the end of a lease taken now; `on_parked` and `on_free`
-    are called when a session parks, and when a slot may be free."""
+    are called when a session parks (and whether it was paused), and when a slot may be free.
+
+    `is_draining`: a flow that makes a call is not answered, but handed back to the store.
+    """
 
     def __init__(
         self,
@@ -64,7 +68,7 @@ class Desk:
         sessions: Sessions,
         worker_id: str,
         lease: Callable[[], datetime],
-        on_parked: Callable[[Session], None],
+        on_parked: Callable[[Session, bool], None],
         on_free: Callable[[], None],
     ) -> None:
         self._engine = engine
@@ -74,6 +78,7 @@ class Desk:
         self._lease = lease
         self._on_parked = on_parked
         self._on_free = on_free
+        self.is_draining = False
 
     def commit(self, work: Callable[[Ledger], Result]) -> asyncio.Future[tuple[Result, int]]:
         """What `work` decided, once committed, and the number of the commit."""
@@ -137,8 +142,10 @@ class Desk:
             await self._drop(session, stop.reason)
         elif decision.first(Park):
             session.waiting_seq = seq
-            self._on_parked(session)
+            self._on_parked(session, decision.execution.status is Status.PAUSED)
             self._on_free()
+        elif self.is_draining and not session.is_notebook:
+            await self._hand_over(session)
         elif reply := decision.first(Reply):
             await self.answer(session, seq, reply.answer)
 
@@ -147,6 +154,16 @@ class Desk:
         await session.kernel.send(
             protocol.Answered(seq=seq, answer=answer, epoch=session.epoch, savepoint_id=session.savepoint_id)
         )
+
+    async def _hand_over(self, session: Session) -> None:
+        """Its call is committed: whoever claims it next joins it there."""
+        with contextlib.suppress(StaleLeaseError):
+            await self.commit(
+                lambda ledger: ledger.advance(
+                    ledger.held(session.execution_id, session.epoch), WorkerGone(at=ledger.now)
+                )
+            )
+        await self._drop(session, "the worker stops")
 
     async def _fail(self, session: Session, seq: int, error: EngineException) -> None:
         await self.answer(session, seq, Answer(error=error_info(error)))

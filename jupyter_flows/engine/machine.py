@@ -378,9 +378,9 @@ def _pause_wished(execution: Execution, event: PauseWished) -> Outcome:
     del event
     if execution.wish is Wish.CANCEL:
         raise refused(execution, "a pause", "it is being cancelled")
+    if execution.type is not ExecutionType.FLOW:
+        raise refused(execution, "a pause", "only flows can be paused")
     if execution.status is Status.RUNNING:
-        if execution.type is not ExecutionType.FLOW:
-            raise refused(execution, "a pause", "only flows can be paused")
         return replace(execution, wish=Wish.PAUSE), []
     return replace(execution, status=Status.PAUSED, lease_until=None), [EndWait()]
 

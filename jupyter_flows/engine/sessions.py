@@ -32,6 +32,7 @@ class Session:
     waiting_seq: int | None = None
     is_exact: bool = True
     is_leaving: bool = False
+    parked_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
     grace: asyncio.TimerHandle | None = None
 
@@ -91,6 +92,16 @@ class Sessions:
     def keeps(self, execution: Execution) -> bool:
         session = self._by_id.get(execution.id)
         return session is not None and session.keeps(execution)
+
+    @property
+    def evictable(self) -> list[Session]:
+        """Those whose kernels can be given up, the longest parked first."""
+        parked = (
+            session
+            for session in self._by_id.values()
+            if session.is_parked and session.is_exact and not session.is_notebook and not session.is_leaving
+        )
+        return sorted(parked, key=lambda session: session.parked_at)
 
     @property
     def slots_used(self) -> int:

@@ -68,10 +68,11 @@ class Worker:
     `socket_directory`, where kernels find the worker (a fresh directory of mode 0700 by default; its path
     must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
     execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
-    `warm_kernels`, how many are kept ready; `lease_seconds`, after what silence others take over what it
-    runs; `retention`, how long ended executions keep their savepoints (None: for ever);
-    `kernel_command` makes the command line of a kernel from the socket's path and an id;
-    `forks_kernels` False starts each kernel from scratch, `zygote_command` is what they are forked from.
+    `warm_kernels`, how many are kept ready; `kept_kernels`, how many waiting executions keep theirs;
+    `lease_seconds`, after what silence others take over what it runs; `retention`, how long ended
+    executions keep their savepoints (None: for ever); `kernel_command` makes the command line of a kernel
+    from the socket's path and an id; `forks_kernels` False starts each kernel from scratch,
+    `zygote_command` is what they are forked from.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Worker:
         sleep_max_seconds: float = 60.0,
         cancel_grace_seconds: float = 10.0,
         warm_kernels: int = 1,
+        kept_kernels: int = 16,
         lease_seconds: float = LEASE.total_seconds(),
         retention: timedelta | None = RETENTION,
         kernel_command: Callable[[str, str], list[str]] | None = None,
@@ -97,6 +99,7 @@ class Worker:
         self._sleep_max_seconds = sleep_max_seconds
         self._cancel_grace_seconds = cancel_grace_seconds
         self._warm_kernels = warm_kernels
+        self._kept_kernels = kept_kernels
         self._lease_time = timedelta(seconds=lease_seconds)
         self._retention = retention
         self._orphans: set[tuple[str, int]] = set()
@@ -165,10 +168,18 @@ class Worker:
             self._keep(work)
         self._nudge()
 
-    async def stop(self) -> None:
-        """Hand everything back to the store: running executions go on elsewhere from their savepoints."""
+    async def stop(self, drain_seconds: float = 0.0) -> None:
+        """Hand everything back to the store: running executions go on elsewhere from their savepoints.
+
+        With `drain_seconds` nothing new is claimed, and flows may compute so long to their next call and
+        connections to their end.
+        """
         if not self._is_started or self._is_stopping:
             return
+        if drain_seconds > 0:
+            self._desk.is_draining = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained(), drain_seconds)
         self._is_stopping = True
         self._ignore_store()
         self._server.close()
@@ -196,6 +207,11 @@ class Worker:
         if self._given_directory is None:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._calm.set()
+
+    async def _drained(self) -> None:
+        while self.running:
+            self._calm.clear()
+            await self._calm.wait()
 
     async def until_idle(self) -> None:
         """Return when nothing runs here and nothing is due; waiting executions whose kernels are kept
@@ -257,6 +273,8 @@ class Worker:
         """Claim what is due and react to wishes; return the seconds until the next timer."""
         free = self.slots - self._sessions.slots_used
         free_connections = self._connection_slots - len(self._connections)
+        if self._desk.is_draining:
+            free = free_connections = 0
 
         def work(ledger: Ledger) -> _Due:
             transaction = ledger.transaction
@@ -315,6 +333,7 @@ class Worker:
 
     def _answer_in_place(self, session: Session, claim: Claim, number: int) -> None:
         seq, session.waiting_seq = session.waiting_seq, None
+        session.is_leaving = False
         session.end_timers()
         session.epoch, session.number = claim.execution.epoch, number
         session.savepoint_id = claim.execution.savepoint_id
@@ -417,14 +436,19 @@ class Worker:
 
     # --- waiting executions
 
-    def _parked(self, session: Session) -> None:
+    def _parked(self, session: Session, is_paused: bool) -> None:
         """Keep the kernel for a while. One that stands at an inexact savepoint can only wait in place."""
-        if not session.is_notebook and session.is_exact:
-            session.timer = self._loop.call_later(
-                self._sleep_max_seconds, lambda: self._keep(self._evict(session))
-            )
+        if session.is_notebook or not session.is_exact:
+            return
+        session.parked_at = self._loop.time()
+        seconds = 0.0 if is_paused else self._sleep_max_seconds
+        session.timer = self._loop.call_later(seconds, lambda: self._keep(self._evict(session)))
+        for oldest in self._sessions.evictable[: -self._kept_kernels or None]:
+            self._keep(self._evict(oldest))
 
     async def _evict(self, session: Session) -> None:
+        if session.is_leaving:
+            return
         session.is_leaving = True
 
         def work(ledger: Ledger) -> bool:

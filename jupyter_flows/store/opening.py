@@ -32,8 +32,9 @@ def open_store(url: str) -> Store:
     shown = parsed.render_as_string(hide_password=True)
     try:
         engine = _engine(parsed)
-        with engine.begin() as connection:
-            prepare_schema(connection, shown)
+        if not _is_newest(engine):
+            with engine.begin() as connection:
+                prepare_schema(connection, shown)
     except SQLAlchemyError as error:
         raise explained(error, f"cannot open the store {shown}") from error
     except OSError as error:
@@ -120,6 +121,14 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _is_newest(engine: Engine) -> bool:
+    """Looked at without the right to write: somebody may be writing for long."""
+    with engine.connect() as fresh:
+        connection = fresh.execution_options(is_reading=True)
+        with connection.begin():
+            return _version(connection) == HEAD
 
 
 def _version(connection: Connection) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import time
 
 import pytest
@@ -343,3 +345,50 @@ def test_connections_need_json_inputs(house: House) -> None:
     assert second == "ResourceNotFoundError"
     (connection,) = house.engine.children(view.id)
     assert connection.type is ExecutionType.CONNECTION
+
+
+def test_a_draining_worker_hands_over_at_the_next_call(house: House) -> None:
+    gate = house.root / "gate"
+    os.mkfifo(gate)
+    house.flow(
+        "flow",
+        "Log(text='one')",
+        f"(open({str(gate)!r}).read() or None) if once(directory + '/first') else None",
+        "Log(text='two')",
+        "Log(text='three')",
+    )
+
+    async def main() -> None:
+        async with house.worker() as first:
+            view = house.engine.start("flow")
+            await house.until(view.id, lambda view: view.savepoints == 1)
+            draining = asyncio.create_task(first.stop(drain_seconds=60))
+            waiting = house.engine.start("flow")
+            await asyncio.to_thread(lambda: gate.open("w").close())
+            await draining
+            handed_over = house.engine.execution(view.id)
+            assert (handed_over.status, handed_over.savepoints) == (Status.QUEUED, 2)
+            assert house.engine.execution(waiting.id).status is Status.QUEUED
+        async with house.worker():
+            await house.until(view.id)
+            assert house.texts(view.id) == ["one", "two", "three"]
+
+    asyncio.run(main())
+
+
+def test_only_so_many_waiting_executions_keep_their_kernels(house: House) -> None:
+    house.flow("sleeper", "Log(text=str(os.getpid()))", "Sleep(seconds=3600)")
+
+    async def main() -> None:
+        async with house.worker(slots=4, kept_kernels=1):
+            views = [house.engine.start("sleeper") for _ in range(4)]
+            for view in views:
+                await house.until_status(view.id, Status.WAITING)
+            pids = [int(house.texts(view.id)[0]) for view in views]
+            left = [os.pidfd_open(pid) for pid in pids if os.path.exists(f"/proc/{pid}")]
+            while len(left) > 1:
+                ended, _, _ = await asyncio.to_thread(select.select, left, [], [], 60)
+                assert ended, "more kernels are kept than wanted"
+                left = [process for process in left if process not in ended]
+
+    asyncio.run(main())
