@@ -1,5 +1,6 @@
 import type { ITranslator } from '@jupyterlab/translation';
 import { CommandToolbarButton, PanelWithToolbar, SidePanel } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
 import type { Widget } from '@lumino/widgets';
 
 import { flowsIcon } from '../icons';
@@ -37,6 +38,12 @@ export class FlowsPanel extends SidePanel {
     this.addWidget(
       section(shell, trans.__('Executions'), executions, [CommandIDs.refresh, CommandIDs.collapseAll])
     );
+  }
+
+  // Opened by command, it is ready for the keyboard.
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.node.querySelector<HTMLElement>('.jp-Flows-tree')?.focus({ preventScroll: true });
   }
 }
 

@@ -67,10 +67,17 @@ export function Header(props: { execution: IExecutionView }): React.ReactElement
         </span>
         <Facts execution={execution} />
       </div>
-      {execution.message !== null && <p className="jp-Flows-headerMessage">{execution.message}</p>}
+      {execution.message !== null && !repeatsError(execution) && (
+        <p className="jp-Flows-headerMessage">{execution.message}</p>
+      )}
       {execution.error && <ErrorBox error={execution.error} />}
     </header>
   );
+}
+
+// A flow that failed has its error as message too, unless it said something else.
+function repeatsError({ message, error }: IExecutionView): boolean {
+  return error !== null && (message === error.message || message === `${error.type}: ${error.message}`);
 }
 
 function Facts(props: { execution: IExecutionView }): React.ReactElement {
