@@ -51,10 +51,29 @@ function Value(props: { value: Json }): React.ReactElement {
   return described ? (
     <>
       <span className="jp-Flows-valueType">{described.type}</span>
-      <pre className="jp-Flows-json">{described.text}</pre>
+      <LongText text={described.text} />
     </>
   ) : (
-    <pre className="jp-Flows-json">{JSON.stringify(props.value, null, 2)}</pre>
+    <LongText text={JSON.stringify(props.value, null, 2)} />
+  );
+}
+
+// A table of a million rows as JSON would stop the page; its beginning tells what it is.
+const LONGEST = 20_000;
+
+function LongText(props: { text: string }): React.ReactElement {
+  const { trans } = useShell();
+  const [isWhole, setWhole] = React.useState(false);
+  const isCut = !isWhole && props.text.length > LONGEST;
+  return (
+    <>
+      <pre className="jp-Flows-json">{isCut ? `${props.text.slice(0, LONGEST)}…` : props.text}</pre>
+      {isCut && (
+        <button type="button" className="jp-Flows-link" onClick={() => setWhole(true)}>
+          {trans.__('Show all %1 characters', props.text.length)}
+        </button>
+      )}
+    </>
   );
 }
 
