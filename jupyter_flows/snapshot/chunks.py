@@ -171,6 +171,11 @@ class ChunkReader:
         self._chunks = chunks
         self._last: tuple[str, bytes] = ("", b"")
 
+    def check_has(self, name: str) -> None:
+        """Raises SavepointError when there is no such chunk."""
+        if not self._chunks.has(name):
+            self._content(name)  # a store may be able to fetch what it does not have at hand
+
     def bytes_of(self, references: tuple[Reference, ...]) -> bytes:
         parts = [self._part(reference) for reference in references]
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)

@@ -133,7 +133,7 @@ def _links(memo: Memo, identity: int) -> bool:
         return True  # a class, function or cell that is kept by value
     kind = type(subject)
     if kind in _CONTAINERS:
-        return bool(len(subject))
+        return bool(subject) or kind not in (tuple, frozenset)
     if kind is str or kind is bytes:
         return len(subject) >= _LONG_TEXT
     if kind in _CONSTANTS or isinstance(subject, type) or _is_library_constant(kind):

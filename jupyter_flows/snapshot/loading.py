@@ -13,6 +13,7 @@ from . import reducers, units
 from .careful import CarefulUnpickler, reason_of
 from .chunks import ChunkReader, Chunks
 from .manifest import Buffer, Group, Manifest
+from .memories import check_memories, set_memories
 from .paths import Paths
 from .placeholder import Placeholder, facts
 from .references import PREAMBLE, set_live_namespace
@@ -45,8 +46,10 @@ def _load_group(group: Group, reader: ChunkReader) -> list[Any]:
         if hashlib.sha256(stream).digest() != group.seal:
             raise SavepointError("its bytes are not those that were signed")
         buffers = [_memory(buffer, reader) for buffer in group.buffers]
+        check_memories(group.memories, reader)
     except SavepointError as error:
         return [Placeholder(name.partition("/")[2], "unknown", str(error)) for name in group.names]
+    set_memories(group.memories, reader)
     try:
         found: list[Any] = _unpickle(pickle.Unpickler, stream, buffers)
     except Exception:

@@ -41,8 +41,9 @@ class Buffer(msgspec.Struct, frozen=True, array_like=True):
 class Group(msgspec.Struct, frozen=True, array_like=True):
     """Objects that share something mutable: one pickle stream of a list, in the order of `names`.
 
-    `seal` is a cryptographic hash of the stream, checked before it is unpickled; `digest` is equal exactly
-    when stream and buffers are.
+    `buffers` are those that pickle itself moved out of the stream, in its order; `memories` are the memory of
+    arrays, which the stream refers to by number. `seal` is a cryptographic hash of the stream, checked before
+    it is unpickled; `digest` is equal exactly when stream and buffers are.
     """
 
     names: tuple[str, ...]
@@ -52,6 +53,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     units: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    memories: tuple[Buffer, ...] = ()
 
 
 class UnitSource(msgspec.Struct, frozen=True, array_like=True):

@@ -60,13 +60,23 @@ Memo = dict[int, tuple[int, Any]]
 class Saving:
     """What reducers may ask for, and tell, while a group is pickled."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(self, namespace: dict[str, Any], keep: Callable[[Any, memoryview, int], Buffer]) -> None:
         self.namespace = namespace
+        self._keep = keep
+        #: The memory of arrays, kept outside of the stream.
+        self.memories: list[Buffer] = []
+        #: Arrays whose memory no other object may be seen to share, by id (pandas looks after its own).
+        self.private: dict[int, Any] = {}
         #: Digests of the units that the objects refer to.
         self.units: set[str] = set()
         #: Classes and functions kept by value: they are state like any other object.
         self.by_value: dict[int, Any] = {}
         self.missing: list[Missing] = []
+
+    def keep_memory(self, owner: Any, memory: memoryview, line_bytes: int) -> int:
+        """Keep the memory of `owner` outside of the stream; returns its number for `loaded_memory`."""
+        self.memories.append(self._keep(owner, memory, line_bytes))
+        return len(self.memories) - 1
 
 
 class Pickled:
@@ -76,6 +86,7 @@ class Pickled:
         self.pieces: list[bytes | bytearray | memoryview] = []
         self.kept: dict[int, Reference] = {}
         self.buffers: list[Buffer] = []
+        self.memories: tuple[Buffer, ...] = ()
         self.memo: Memo = {}
         self.units: tuple[str, ...] = ()
         self.missing: tuple[Missing, ...] = ()
@@ -87,12 +98,13 @@ class Pickled:
         for piece in self.pieces:
             hasher.update(len(piece).to_bytes(8, "little"))
             hasher.update(piece)
-        for buffer in self.buffers:
+        outside = [*self.buffers, *self.memories]
+        for buffer in outside:
             for name, _, length in buffer.references:
                 hasher.update(f"{name[:32]}{length}".encode())
             hasher.update(b"r" if buffer.readonly else b"w")
         self.digest = hasher.hexdigest()
-        self.size = sum(map(len, self.pieces)) + sum(buffer.bytes for buffer in self.buffers)
+        self.size = sum(map(len, self.pieces)) + sum(buffer.bytes for buffer in outside)
 
 
 class _Sink:
@@ -138,7 +150,7 @@ class GroupPickler:
 
     def dump(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
         """The stream of the list of `roots`; never raises for what cannot be pickled."""
-        saving = Saving(self._namespace)
+        saving = Saving(self._namespace, self._keep)
         try:
             return self._run(_FastPickler, saving, list(roots), self._fast(saving))
         except RecursionError:
@@ -150,7 +162,7 @@ class GroupPickler:
         guard = _Guard(self, Paths(names, roots))
         before = sys.getrecursionlimit()
         while True:
-            saving = Saving(self._namespace)
+            saving = Saving(self._namespace, self._keep)
             try:
                 if kind is _DeepPickler:
                     sys.setrecursionlimit(_DEEP)
@@ -175,6 +187,7 @@ class GroupPickler:
         pickled.memo = dict(pickler.memo.copy())
         pickled.units = tuple(sorted(saving.units))
         pickled.missing = tuple(saving.missing)
+        pickled.memories = tuple(saving.memories)
         self._forget_what_is_no_state(pickled.memo, roots, saving)
         pickled.finish()
         return pickled
@@ -193,16 +206,18 @@ class GroupPickler:
             if shaped.nbytes < BUFFER_BYTES:
                 return True
             owner, line_bytes, readonly = shaped.obj, _line_bytes(shaped), shaped.readonly
+        with view.raw() as raw:
+            pickled.buffers.append(self._keep(owner, raw, line_bytes, readonly))
+        return False
+
+    def _keep(self, owner: Any, raw: memoryview, line_bytes: int, readonly: bool = False) -> Buffer:
+        """Equal owners are hashed once in one save: nothing runs meanwhile that could change them."""
         earlier = self._hashed.get(id(owner))
         if earlier is not None and earlier[0] is owner:
-            pickled.buffers.append(earlier[1])
-            return False
-        with view.raw() as raw:
-            references = self._writer.put_lines(raw, line_bytes)
-            buffer = Buffer(references, raw.nbytes, readonly)
+            return earlier[1]
+        buffer = Buffer(self._writer.put_lines(raw, line_bytes), raw.nbytes, readonly)
         self._hashed[id(owner)] = (owner, buffer)
-        pickled.buffers.append(buffer)
-        return False
+        return buffer
 
     def reduction(self, subject: Any, saving: Saving) -> Any:
         """What the registered reducer says of an object; NotImplemented where there is none."""

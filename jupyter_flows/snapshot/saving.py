@@ -88,6 +88,7 @@ class _Save:
             digest=pickled.digest,
             units=pickled.units,
             missing=pickled.missing,
+            memories=pickled.memories,
         )
 
     def _reusable(self) -> dict[str, Group]:

@@ -1,5 +1,5 @@
 """The reducers that come with jupyter_flows; importing this package registers them."""
 
-from . import classes, functions, values
+from . import arrays, classes, files, functions, services, values
 
-__all__ = ["classes", "functions", "values"]
+__all__ = ["arrays", "classes", "files", "functions", "services", "values"]

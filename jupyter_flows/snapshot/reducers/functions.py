@@ -30,8 +30,13 @@ def _reduce_function(function: types.FunctionType, saving: Saving) -> Any:
     saving.by_value[id(function)] = function
     unit = units.unit_of(function.__code__)
     if unit is not None:
-        saving.units.add(unit.digest)
-        return units.reduce_function(function)
+        try:
+            reduced = units.reduce_function(function)
+        except LookupError:
+            pass  # code that the unit has, but no place of its own in it
+        else:
+            saving.units.add(unit.digest)
+            return reduced
     module = module_of_globals(function.__globals__)
     is_live = function.__globals__ is saving.namespace
     global_names = ModuleGlobals(module) if module is not None and not is_live else function.__globals__
