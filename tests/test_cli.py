@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +113,9 @@ class TestStart:
         monkeypatch.chdir(tmp_path)
         assert call("start", "double")[0] == 2
         assert call("start", "double", "--root", str(root))[0] == 0
+        assert call("start", str(root / "double.py"))[0] == 0
+        monkeypatch.chdir("/")
+        assert call("start", "double", "--root", str(root))[0] == 0
 
     def test_inputs_from_a_file(self, call, read, root):
         (root / "rows.json").write_text("[1, 2]")
@@ -198,3 +203,136 @@ class TestAct:
         code, _, err = call("restore", "sp", "-i", "size=1")
         assert code == 2
         assert "--fork" in err
+
+
+PIPES = """
+def handler(system, this):
+    this.log('before')
+    open('reached', 'w').close()
+    open('go').close()
+    this.log('after')
+    return this.success('all done')
+"""
+
+
+def spawn(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "jupyter_flows.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def pipes(root: Path) -> Path:
+    """A flow that meets the test half-way, at two named pipes."""
+    (root / "pipes.py").write_text(PIPES)
+    os.mkfifo(root / "reached")
+    os.mkfifo(root / "go")
+    return root
+
+
+class TestRun:
+    """With a worker of its own, and real kernels."""
+
+    def test_to_its_end(self, call, read):
+        code, out, err = call("run", "double", "-i", "size=21")
+        assert code == 0, err
+        lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+        assert (lines["status"], lines["message"]) == ("ENDED_SUCCESS", "all done")
+        assert lines["outputs"] == '{"double":42}'
+        assert err.splitlines()[0].endswith("info    hello size=21")
+        assert read("show", lines["id"])["output_value"] == {"double": 42}
+
+    def test_json_and_a_key(self, read):
+        first = read("run", "double", "--key", "monday")
+        assert (first["status"], first["output_value"]) == ("ENDED_SUCCESS", {"double": 2})
+        assert read("run", "double", "--key", "monday") == first
+
+    def test_a_failure_can_be_restored_and_forked(self, call, read, root):
+        (root / "double.py").write_text(
+            SCRIPT.replace("inputs.get('fail')", "not __import__('os').path.exists('ok')")
+        )
+        code, out, err = call("run", "double", "--json")
+        assert code == 1
+        failed = json.loads(out)
+        id = failed["id"]
+        assert (failed["status"], failed["error"]["type"]) == ("ENDED_ERROR", "ValueError")
+        assert err.strip().endswith("`jupyter flows restore SAVEPOINT`")
+        assert "ValueError: as was asked" in call("show", id)[1]
+        savepoints = read("savepoints", id)["savepoints"]
+        assert [savepoint["action"] for savepoint in savepoints] == ["log", "create_savepoint", "set_output"]
+        assert "half-way" in call("savepoints", id)[1]
+
+        (root / "ok").touch()
+        named = savepoints[1]["id"]
+        assert call("restore", named) == (0, f"{id} QUEUED\n", "")
+        forked = read("restore", named, "--fork", "-i", "size=5")
+        assert call("worker", "--until-idle")[0] == 0
+        assert read("show", id)["output_value"] == {"double": 2}
+        assert read("show", forked["id"])["input_value"] == {"size": 5}
+        assert forked["id"] != id
+        assert [line["text"] for line in read("log", id)["log"]] == ["hello"]
+        assert call("log", id)[1].endswith("info    hello size=1\n")
+
+    def test_variables_and_their_difference(self, call, read, root):
+        (root / "grow.py").write_text(
+            "def handler(system, this):\n"
+            "    rows, gone = [1], 'here'\n"
+            "    this.create_savepoint('one')\n"
+            "    rows.append(2)\n"
+            "    del gone\n"
+            "    new = 3\n"
+            "    this.create_savepoint('two')\n"
+        )
+        id = read("run", "grow")["id"]
+        one, two = (savepoint["id"] for savepoint in read("savepoints", id)["savepoints"])
+        variables = {variable["name"]: variable for variable in read("variables", one)["variables"]}
+        assert variables["rows"]["type"] == "list"
+        assert "rows" in call("variables", one)[1]
+        difference = read("diff", one, two)
+        assert [variable["name"] for variable in difference["added"]] == ["new"]
+        assert [variable["name"] for variable in difference["removed"]] == ["gone"]
+        assert [pair["after"]["name"] for pair in difference["changed"]] == ["rows"]
+        assert [line.split()[0] for line in call("diff", one, two)[1].splitlines()[1:]] == ["+", "-", "~"]
+        assert call("diff", one, one)[1] == "no differences\n"
+
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted_it_is_kept_and_a_worker_goes_on(self, read, pipes, how):
+        process = spawn("run", "pipes")
+        (pipes / "reached").read_bytes()  # waits until the flow opens it
+        process.send_signal(how)
+        _, err = process.communicate()
+        assert process.returncode == 1
+        (execution,) = read("executions")["executions"]
+        assert execution["status"] == "QUEUED"
+        assert (
+            f"execution {execution['id']} is kept: `jupyter flows worker --until-idle`"
+            in err.splitlines()[-1]
+        )
+
+        worker = spawn("worker", "--until-idle")
+        (pipes / "reached").read_bytes()
+        (pipes / "go").write_bytes(b"")
+        worker.communicate()
+        assert worker.returncode == 0
+        assert read("show", execution["id"])["status"] == "ENDED_SUCCESS"
+        assert [line["text"] for line in read("log", execution["id"])["log"]] == ["before", "after"]
+
+    def test_a_worker_that_lives_runs_it(self, read, pipes):
+        worker = spawn("worker")
+        assert worker.stderr is not None
+        assert "Ctrl-C stops it" in worker.stderr.readline()
+        run = spawn("run", "pipes", "--json")
+        (pipes / "reached").read_bytes()
+        (execution,) = read("executions")["executions"]
+        follow = spawn("log", execution["id"], "--follow")
+        assert follow.stdout is not None
+        assert follow.stdout.readline().endswith("before\n")
+        (pipes / "go").write_bytes(b"")
+        out, _ = run.communicate()
+        assert (run.returncode, json.loads(out)["status"]) == (0, "ENDED_SUCCESS")
+        assert follow.communicate()[0].endswith("after\n")
+        worker.send_signal(signal.SIGINT)
+        assert worker.wait() == 0

@@ -79,7 +79,7 @@ class FlowsService:
             _, held_up = await asyncio.wait([self._task], timeout=_STOP_SECONDS)
             for task in held_up:
                 task.cancel()
-        await self._close()
+        await self._close(self._engine)
 
     async def _run(self) -> None:
         while not await self._open() and not await self._stops_within(_RETRY_SECONDS):
@@ -96,6 +96,7 @@ class FlowsService:
 
     async def _open(self) -> bool:
         """Whether store, engine and worker are up."""
+        engine = None
         try:
             self._store = await asyncio.to_thread(open_store, self._store_url)
             engine = Engine(self._store, FlowLibrary(self._root))
@@ -108,7 +109,7 @@ class FlowsService:
         except Exception as error:
             self._trouble = error if isinstance(error, EngineException) else _unforeseen(error)
             self._log.error("flows cannot run: %s", self._trouble, exc_info=not isinstance(error, StoreError))
-            await self._close()
+            await self._close(engine)
             return False
         finally:
             self._tried.set()
@@ -116,8 +117,8 @@ class FlowsService:
         self._log.info("flows below %s run on %s", self._root, self._store.url)
         return True
 
-    async def _close(self) -> None:
-        engine, self._engine = self._engine, None
+    async def _close(self, engine: Engine | None) -> None:
+        self._engine = None
         worker, self.worker = self.worker, None
         store, self._store = self._store, None
         self.hub.close()
