@@ -1,0 +1,30 @@
+"""Ordinary Python that stops at any Flow-API call and goes on, in another process, at exactly that instruction.
+
+`compile_unit` normalises and compiles flow source, `capture` takes the call stack at a Flow-API call,
+`Continuation.resume` goes on. docs/resumable.md tells how it works and what it refuses.
+"""
+
+from .capturing import capture
+from .continuing import Continuation, Frame, NotResumable, Place
+from .functions import reduce_cell, reduce_function
+from .temporaries import is_temporary, set_uncatchable
+from .units import Unit, UnitSource, UnknownUnit, compile_unit, register_source, unit_of, unit_source
+
+__all__ = [
+    "Continuation",
+    "Frame",
+    "NotResumable",
+    "Place",
+    "Unit",
+    "UnitSource",
+    "UnknownUnit",
+    "capture",
+    "compile_unit",
+    "is_temporary",
+    "reduce_cell",
+    "reduce_function",
+    "register_source",
+    "set_uncatchable",
+    "unit_of",
+    "unit_source",
+]

@@ -1,0 +1,236 @@
+"""Capture: walk the frames from a Flow-API call to the base, and keep what going on needs.
+
+A continuation is exact only if every frame between is flow code, stands at a call that really calls the
+next one, and everything that waits in it has a name. Otherwise it says in one sentence why not.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+from . import units
+from .callsites import CALL, INIT, UNKNOWN, Site, named_like, role_of
+from .continuing import Continuation, Frame, Place, compiled_variant
+from .normalising import CELLS
+from .operands import Refused, Steps
+from .rebuilding import MADE, NEXT, STATE
+
+_OURS = frozenset({CELLS, NEXT, STATE, MADE})
+_CALLS = frozenset({"CALL", "PRECALL", "CALL_FUNCTION_EX", "CALL_KW"})
+
+
+def capture(frame: types.FrameType, callee: Callable[..., Any]) -> Continuation:
+    """What remains to be done after a Flow-API call, as a value.
+
+    Arguments: `frame`, the nearest Python frame outside of this package; `callee`, the function or bound
+    method that it called. Never raises: where the exact state cannot be had, the continuation has no
+    frames and says why in `inexact_reason`.
+    """
+    try:
+        frames = _chain(frame)
+        captured = _captured(frames, callee)
+    except Refused as reason:
+        return Continuation([], _site(frame), str(reason))
+    return Continuation(captured, _site(frame))
+
+
+def _chain(frame: types.FrameType) -> list[types.FrameType]:
+    """The frames from the base to `frame`. Raises Refused if one of them is not flow code."""
+    every: list[types.FrameType] = []
+    above: types.FrameType | None = frame
+    base = -1
+    while above is not None:
+        if units.unit_of(above.f_code) is not None:
+            base = len(every)
+        every.append(above)
+        above = above.f_back
+    if base < 0:
+        raise Refused(f"the call comes from {_described(frame)}, which is not part of the flow")
+    for between in every[:base]:
+        if units.unit_of(between.f_code) is None:
+            raise Refused(f"{_described(between)} stands between the flow's code and the call")
+    if base + 1 < len(every) and every[base + 1].f_code.co_filename == threading.__file__:
+        raise Refused(
+            "the call was made in a thread of its own; only the flow's main thread can be gone on with"
+        )
+    return every[base::-1]
+
+
+def _described(frame: types.FrameType) -> str:
+    module = frame.f_globals.get("__name__", "unknown code")
+    return f"{frame.f_code.co_qualname} of {module}"
+
+
+def _captured(frames: list[types.FrameType], callee: Callable[..., Any]) -> list[Frame]:
+    captured = []
+    for index, frame in enumerate(frames):
+        inner = frames[index + 1] if index + 1 < len(frames) else None
+        captured.append(_captured_frame(frame, inner, callee))
+    return captured
+
+
+def _captured_frame(
+    frame: types.FrameType, inner: types.FrameType | None, callee: Callable[..., Any]
+) -> Frame:
+    unit, node, scope, steps = _where(frame)
+    variables = _variables(frame, scope)
+    role = _role(frame, inner, callee, node, scope, variables)
+    kept = Frame(unit.digest, scope.place, steps, role)
+    exposed = scope.names.exposed_names()
+    if exposed:
+        kept.cells = _cells(variables, exposed, scope)
+    for name, value in variables.items():
+        if name not in _OURS and name not in kept.cells and not name.startswith((".first", ".item")):
+            kept.variables[name] = value
+    if role == INIT:
+        assert inner is not None
+        kept.variables[MADE] = _made(inner)
+    compiled_variant(kept, check_only=True)
+    return kept
+
+
+def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, Steps]:
+    code = frame.f_code
+    unit = units.unit_of(code)
+    assert unit is not None
+    if not unit.is_normalised:
+        raise Refused(f"{unit.filename} is nested too deep to be gone on from")
+    number = units.position_of(code, frame.f_lasti)
+    if number is None:
+        raise Refused(f"the place in {code.co_qualname} cannot be told")
+    node = unit.nodes[number]
+    operation = _operation(code, frame.f_lasti)
+    if isinstance(node, ast.Attribute) and operation in _CALLS:
+        parent = unit.parent(number)
+        assert parent is not None
+        node = parent[0]
+    if not isinstance(node, ast.Call) or operation not in _CALLS:
+        raise Refused(
+            f"`{ast.unparse(node)[:60]}` runs a method of the flow implicitly; only calls can be gone on from"
+        )
+    scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
+    if scope.names.kind == "class":
+        raise Refused(f"the body of class {scope.place} is under way")
+    if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
+        raise Refused("a call inside a comprehension cannot be gone on from here")
+    if isinstance(scope.node, ast.AsyncFunctionDef) or scope.names.is_generator:
+        raise Refused(f"{scope.place} is a generator or coroutine")
+    return unit, node, scope, steps
+
+
+def _operation(code: types.CodeType, offset: int) -> str:
+    """The instruction's name; a call that is under way may point into the instruction's inline caches."""
+    instructions = code.co_code
+    while offset > 0 and instructions[offset] == 0:
+        offset -= 2
+    return dis.opname[instructions[offset]]
+
+
+def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:
+    place = units.place_of(code)
+    return (
+        place is None
+        or place[1] != scope.place
+        or (code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>")
+        and ("comp" not in scope.place.rpartition(".")[2]))
+    )
+
+
+def _variables(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
+    if scope.names.kind == "module":
+        return {name: value for name, value in frame.f_locals.items() if name.startswith(".")}
+    return dict(frame.f_locals)
+
+
+def _cells(variables: dict[str, Any], exposed: list[str], scope: units.Scope) -> dict[str, types.CellType]:
+    holder = variables.get(CELLS)
+    if isinstance(holder, dict):
+        return dict(holder)
+    if holder is None:
+        raise Refused(f"the variables that {scope.place} shares with other functions were not kept")
+    return dict(zip(holder.__code__.co_freevars, holder.__closure__, strict=True))
+
+
+def _role(
+    frame: types.FrameType,
+    inner: types.FrameType | None,
+    callee: Callable[..., Any],
+    node: ast.Call,
+    scope: units.Scope,
+    variables: dict[str, Any],
+) -> str:
+    """How the call at the site runs the next frame. Raises Refused if it does not call it itself."""
+    if inner is not None:
+        going_on = variables.get(NEXT)
+        if isinstance(going_on, types.FunctionType) and going_on.__code__ is inner.f_code:
+            return INIT if MADE in variables else CALL
+    site = Site(frame, variables, scope.class_name, scope.names.kind == "function")
+    called = site.value(node.func)
+    if inner is None:
+        function = getattr(callee, "__func__", callee)
+        role = role_of(called, lambda one: one is function)
+    else:
+        place = units.place_of(inner.f_code)
+
+        def matches(one: types.FunctionType) -> bool:
+            return units.place_of(one.__code__) == place
+
+        role = role_of(called, matches) if place is not None else None
+        if role is None and isinstance(node.func, ast.Attribute):
+            first = inner.f_locals.get(inner.f_code.co_varnames[0]) if inner.f_code.co_argcount else None
+            role = CALL if named_like(site.mangled(node.func.attr), first, matches) else None
+    if role is None:
+        what = ast.unparse(node.func).replace("\n", " ")[:60]
+        kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"
+        raise Refused(f"what `{what}` calls {kind}: a library stands between the flow's code and the call")
+    return role
+
+
+def _made(inner: types.FrameType) -> Any:
+    """The object whose `__init__` runs: its first argument, unless that was rebound."""
+    code = inner.f_code
+    unit = units.unit_of(code)
+    place = units.place_of(code)
+    assert unit is not None
+    assert place is not None
+    scope = unit.by_place[place[1]]
+    node = scope.node
+    assert isinstance(node, ast.FunctionDef)
+    first = [*node.args.posonlyargs, *node.args.args][:1]
+    if not first or not scope.names.is_constant(first[0].arg):
+        raise Refused(f"{place[1]} rebinds the object that it makes")
+    found = inner.f_locals.get(first[0].arg, UNKNOWN)
+    if found is UNKNOWN:
+        raise Refused(f"{place[1]} rebinds the object that it makes")
+    return found
+
+
+def _site(frame: types.FrameType) -> Place:
+    unit = units.unit_of(frame.f_code)
+    line = frame.f_lineno or 0
+    if unit is None:
+        return Place(line, "", frame.f_code.co_qualname, "")
+    function = frame.f_code.co_qualname
+    number = units.position_of(frame.f_code, frame.f_lasti)
+    if number is None:
+        lines = unit.source.splitlines()
+        return Place(line, lines[line - 1].strip() if 0 < line <= len(lines) else "", function, unit.digest)
+    node = unit.nodes[number]
+    while not isinstance(node, ast.stmt):
+        found = unit.parent(node.number)  # type: ignore[attr-defined]
+        if found is None:
+            break
+        node = found[0]
+    return Place(line, _statement_text(unit, node, line), function, unit.digest)
+
+
+def _statement_text(unit: units.Unit, node: ast.AST, line: int) -> str:
+    lines = unit.source.splitlines()
+    first = min(getattr(node, "lineno", line), line)
+    last = line if hasattr(node, "body") else max(getattr(node, "end_lineno", line) or line, line)
+    return "\n".join(lines[first - 1 : last]).strip()

@@ -1,0 +1,287 @@
+"""Continuation: a captured call stack, and how it goes on."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from . import units
+from .normalising import CELLS
+from .operands import Refused, Steps
+from .rebuilding import MADE, NEXT, VARIANT_NAME, Variant, function_tree
+from .temporaries import is_temporary
+
+
+class NotResumable(RuntimeError):
+    """This continuation cannot be gone on from; the message says why."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the innermost frame waits: `line` from 1, `source` the statement, `function` the qualified name."""
+
+    line: int
+    source: str
+    function: str
+    unit: str
+
+
+@dataclass
+class Frame:
+    """One frame: the unit's digest, the function's place in it, the way to the call site, and all values.
+
+    `variables` are those of the author and our temporaries; `cells` holds the cells of variables that
+    closures share, whose values are not in `variables`.
+    """
+
+    unit: str
+    place: str
+    steps: Steps
+    role: str = "call"
+    rules: int = units.RULES
+    variables: dict[str, Any] = field(default_factory=dict)
+    cells: dict[str, types.CellType] = field(default_factory=dict)
+
+    @property
+    def function(self) -> str:
+        return self.place.partition("#")[0]
+
+
+@dataclass
+class Continuation:
+    """The frames from the base (first) to the one that made the Flow-API call (last).
+
+    An inexact continuation has no frames; `inexact_reason` is one plain sentence. Pickling leaves the
+    values out: they travel by `locals` and come back by `with_locals`.
+    """
+
+    frames: list[Frame]
+    site: Place
+    inexact_reason: str | None = None
+
+    @property
+    def exact(self) -> bool:
+        return self.inexact_reason is None
+
+    @property
+    def units(self) -> set[str]:
+        """Digests of the units that the frames belong to."""
+        return {frame.unit for frame in self.frames}
+
+    def locals(self) -> dict[str, Any]:
+        """All values of the frames: ``"1 handler/data"``; temporaries and cells in the scope ``state``."""
+        found: dict[str, Any] = {}
+        for index, frame in enumerate(self.frames):
+            for name, value in frame.variables.items():
+                found[_key(index, frame, name)] = value
+            for name, cell in frame.cells.items():
+                found[f"state/cell {index} {name}"] = cell
+                try:
+                    found[_key(index, frame, name)] = cell.cell_contents
+                except ValueError:
+                    pass
+        return found
+
+    def with_locals(self, values: Mapping[str, Any]) -> Continuation:
+        """The same place with these values, as `locals` named them; a name that is missing is unbound."""
+        frames = []
+        for index, frame in enumerate(self.frames):
+            cells, variables = {}, {}
+            for name in frame.cells:
+                cell = values.get(f"state/cell {index} {name}")
+                cells[name] = cell if isinstance(cell, types.CellType) else types.CellType()
+                key = _key(index, frame, name)
+                if key in values:
+                    cells[name].cell_contents = values[key]
+            for name in frame.variables:
+                key = _key(index, frame, name)
+                if key in values:
+                    variables[name] = values[key]
+                elif is_temporary(name):
+                    raise NotResumable(f"a value that {frame.function} needs to go on is missing")
+            frames.append(replace(frame, variables=variables, cells=cells))
+        return replace(self, frames=frames)
+
+    def __getstate__(self) -> dict[str, Any]:
+        frames = [
+            (one.unit, one.place, one.steps, one.role, one.rules, tuple(one.variables), tuple(one.cells))
+            for one in self.frames
+        ]
+        sources = {digest: units.unit_source(digest) for digest in self.units}
+        kept = {digest: (one.source, one.filename, one.interactive) for digest, one in sources.items()}
+        site = self.site
+        return {
+            "frames": frames,
+            "site": (site.line, site.source, site.function, site.unit),
+            "inexact_reason": self.inexact_reason,
+            "units": kept,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for digest, (source, filename, interactive) in state["units"].items():
+            units.register_source(digest, source, filename, interactive)
+        self.frames = [
+            Frame(unit, place, steps, role, rules, dict.fromkeys(names), dict.fromkeys(cells))  # type: ignore[arg-type]
+            for unit, place, steps, role, rules, names, cells in state["frames"]
+        ]
+        self.site = Place(*state["site"])
+        self.inexact_reason = state["inexact_reason"]
+
+    def resume(
+        self, *, namespace: dict[str, Any], value: Any = None, error: BaseException | None = None
+    ) -> Any:
+        """Run from the call on to the end of the base frame.
+
+        Arguments: `namespace`, the dict that the flow's functions have as globals; `value`, what the call
+        returns, or `error`, what it raises. Returns what the base frame returns, raises what it raises.
+        Raises NotResumable, before any code runs, if the continuation is inexact or a value is missing.
+        """
+        if self.inexact_reason is not None:
+            raise NotResumable(self.inexact_reason)
+
+        def deliver() -> Any:
+            if error is not None:
+                raise error
+            return value
+
+        inner: Any = deliver
+        last = len(self.frames) - 1
+        for index in range(last, 0, -1):
+            inner = revived(self.frames[index], inner, namespace)
+        base = self.frames[0]
+        if base.place != "<module>":
+            return revived(base, inner, namespace)()
+        return _run_module(base, inner, namespace)
+
+
+def _key(index: int, frame: Frame, name: str) -> str:
+    return f"state/kept {index} {name}" if is_temporary(name) else f"{index} {frame.function}/{name}"
+
+
+@dataclass
+class Compiled:
+    """A variant's code with what a second capture in it needs."""
+
+    unit: units.Unit
+    scope: units.Scope
+    code: types.CodeType
+    tree: Any
+    flags: list[str]
+    made: types.CodeType
+
+    @cached_property
+    def positions(self) -> dict[int, list[int | None]]:
+        """Node numbers of all instructions, by the id of the code object."""
+        found = self.unit.positions(self.tree, self.made)
+        for mine, _ in units.pairs(self.made, self.made):
+            if mine.co_name == VARIANT_NAME and mine.co_code == self.code.co_code:
+                found[id(self.code)] = found[id(mine)]
+        return found
+
+    @cached_property
+    def places(self) -> dict[int, str]:
+        return self.unit.places_in(self.tree, self.made)
+
+
+_variants: dict[tuple[Any, ...], Compiled] = {}
+
+
+def _reasons(frame: Frame) -> tuple[tuple[str, Any], ...]:
+    """Values that decide how a variant looks: how its `finally` blocks were entered."""
+    found = [(name, value) for name, value in frame.variables.items() if is_temporary(name) and "w" in name]
+    return tuple((name, value) for name, value in found if isinstance(value, int))
+
+
+def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
+    """The code that goes on from where this frame waits. Raises Refused."""
+    if frame.rules != units.RULES:
+        raise Refused(f"it was saved by version {frame.rules} of the rules; this one knows {units.RULES}")
+    names = [*frame.variables]
+    key = (
+        frame.unit,
+        frame.place,
+        frame.steps,
+        frame.role,
+        _reasons(frame),
+        tuple(names),
+        tuple(frame.cells),
+    )
+    known = _variants.get(key)
+    if known is not None:
+        return known
+    unit = units.unit(frame.unit)
+    scope = unit.by_place[frame.place]
+    variant = Variant(scope, frame.steps, frame.variables, frame.role)
+    missing = variant.needed - {*names, CELLS}
+    if missing:
+        raise Refused("a value that waits in the middle of an expression was not kept")
+    if check_only:
+        return None
+    found = _compile(unit, scope, variant, frame, names)
+    _variants[key] = found
+    return found
+
+
+def _compile(
+    unit: units.Unit, scope: units.Scope, variant: Variant, frame: Frame, names: list[str]
+) -> Compiled:
+    if frame.place == "<module>":
+        tree = ast.fix_missing_locations(ast.Module(variant.statements, []))
+        code = unit.compiled(tree)
+        main = code
+    else:
+        unpacked = [*names, *variant.flags, NEXT, *([CELLS] if frame.cells else [])]
+        tree = function_tree(scope, variant, unpacked, list(frame.cells), scope.names.is_generator)
+        code = unit.compiled(tree)
+        main = code
+        while main.co_name != VARIANT_NAME:
+            main = next(one for one in main.co_consts if isinstance(one, types.CodeType))
+    compiled = Compiled(unit, scope, main, tree, variant.flags, code)
+    units.register_codes(code, unit, compiled)
+    if main is not code:
+        name = frame.function.rpartition(".")[2]
+        compiled.code = main.replace(co_name=name, co_qualname=frame.function)
+        units.register_codes(compiled.code, unit, compiled)
+    return compiled
+
+
+def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.FunctionType:
+    """A function that, called without arguments, is this frame going on."""
+    try:
+        compiled = compiled_variant(frame)
+    except (Refused, KeyError, LookupError) as reason:
+        raise NotResumable(f"{frame.function} cannot go on: {reason}") from None
+    assert compiled is not None
+    state = [*frame.variables.values(), *(True for _ in compiled.flags), inner]
+    if frame.cells:
+        state.append(frame.cells)
+    cells = {**frame.cells}
+    closure = tuple(cells[name] if name in cells else types.CellType() for name in compiled.code.co_freevars)
+    function = types.FunctionType(
+        compiled.code, namespace, compiled.code.co_name, ([tuple(state)],), closure or None
+    )
+    function.__qualname__ = frame.function
+    return function
+
+
+def _run_module(frame: Frame, inner: Any, namespace: dict[str, Any]) -> Any:
+    try:
+        compiled = compiled_variant(frame)
+    except (Refused, KeyError, LookupError) as reason:
+        raise NotResumable(f"the cell cannot go on: {reason}") from None
+    assert compiled is not None
+    unit = compiled.unit
+    prefix = f".{unit.digest[:6]}."
+    namespace.update(frame.variables)
+    namespace |= dict.fromkeys(compiled.flags, True)
+    namespace[NEXT] = inner
+    try:
+        return exec(compiled.code, namespace)
+    finally:
+        passing = (prefix, ".first", ".item", NEXT, MADE)
+        for name in [name for name in namespace if name.startswith(passing)]:
+            del namespace[name]

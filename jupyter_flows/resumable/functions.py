@@ -1,0 +1,65 @@
+"""How functions of a flow are pickled: by unit and place, never as bytecode."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from . import units
+
+
+def reduce_function(function: types.FunctionType) -> tuple[Any, ...]:
+    """The reduce tuple of a function that was defined in a unit.
+
+    Its globals dict is one of the arguments: a pickler maps the flow's namespace to the live one by a
+    persistent id. Cells travel as they are (see `reduce_cell`), so closures keep sharing them.
+    Raises UnknownUnit for a function of other code.
+    """
+    place = units.place_of(function.__code__)
+    if place is None:
+        raise units.UnknownUnit(f"{function.__qualname__} was not defined in a flow")
+    names = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    state = {
+        "name": function.__name__,
+        "qualname": function.__qualname__,
+        "defaults": function.__defaults__,
+        "kwdefaults": function.__kwdefaults__,
+        "annotations": function.__annotations__,
+        "doc": function.__doc__,
+        "module": function.__module__,
+        "dict": dict(function.__dict__),
+    }
+    digest, where = place
+    return _rebuilt, (digest, where, function.__globals__, names), state, None, None, _restore
+
+
+def _rebuilt(
+    digest: str, place: str, namespace: dict[str, Any], cells: dict[str, types.CellType]
+) -> types.FunctionType:
+    code = units.unit(digest).code_at(place)
+    closure = tuple(cells.get(name) or types.CellType() for name in code.co_freevars)
+    return types.FunctionType(code, namespace, code.co_name, None, closure or None)
+
+
+def _restore(function: types.FunctionType, state: dict[str, Any]) -> None:
+    function.__name__ = state["name"]
+    function.__qualname__ = state["qualname"]
+    function.__defaults__ = state["defaults"]
+    function.__kwdefaults__ = state["kwdefaults"]
+    function.__annotations__ = state["annotations"]
+    function.__doc__ = state["doc"]
+    function.__module__ = state["module"]
+    function.__dict__.update(state["dict"])
+
+
+def reduce_cell(cell: types.CellType) -> tuple[Any, ...]:
+    """The reduce tuple of a closure's cell: one object, however many functions share it."""
+    try:
+        content = (cell.cell_contents,)
+    except ValueError:
+        return types.CellType, ()
+    return types.CellType, (), content, None, None, _fill
+
+
+def _fill(cell: types.CellType, content: tuple[Any]) -> None:
+    cell.cell_contents = content[0]

@@ -1,0 +1,562 @@
+"""Normalise: every value that a frame needs to go on later gets a name, before the code is compiled.
+
+One method per construct, each a page at most. What stays on Python's value stack across a call, and what it
+becomes here:
+
+    operands of an expression          assignment expressions (`spilling`)
+    iterator of a `for`                a variable, cleared in a `finally`
+    manager of a `with`                a variable, and how the block is being left
+    exception being handled            a variable
+    pending `return`, `break` and so on through `finally`
+                                       a number and the value, in variables
+    half-made list of a comprehension  a function of its own (`lifting`)
+    cells of closures                  one tiny closure that refers to all of them
+
+Code without calls stays as it is. Nothing is reordered and nothing is evaluated twice.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from . import build
+from .lifting import Lifter
+from .operands import Suspension
+from .scopes import Scope, analyse
+from .spilling import Spiller, bound_in
+
+#: How a protected block is being left: kept in its `.w` variable. Returns are RETURN + their number.
+RAISED, THROUGH, BREAK, CONTINUE, RETURN = 0, 1, 2, 3, 1000
+
+CELLS = ".cells"
+
+_SAFE_EXCEPTIONS = frozenset(
+    name
+    for name, value in vars(__import__("builtins")).items()
+    if isinstance(value, type) and issubclass(value, Exception)
+)
+
+
+@dataclass
+class Frame:
+    """What one scope's lowering needs to know."""
+
+    scope: Scope
+    prefix: str
+    count: int = 0
+    blocks: list[str | None] = field(default_factory=list)  # `.w` names, None for a loop
+    global_temporaries: set[str] = field(default_factory=set)
+
+    def block_name(self, letter: str) -> str:
+        self.count += 1
+        return f".{self.prefix}{letter}{self.count}"
+
+
+def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
+    """The tree that is compiled and run instead of the author's.
+
+    Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
+    `interactive` sends the value of a last expression to `sys.displayhook`.
+    """
+    suspends = Suspension(_bound_names(tree))
+    if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = tree.body[-1]
+        last.value = build.helper("display", last.value, at=last.value)
+    tree.body = Lifter(suspends).block(tree.body)
+    suspends = Suspension(_bound_names(tree))
+    scopes = analyse(tree)
+    _Lowering(suspends, scopes, prefix).module(tree)
+    return ast.fix_missing_locations(tree)
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for scope in analyse(tree).values():
+        found |= set(scope.bound) | scope.parameters
+    return found
+
+
+class _Lowering:
+    def __init__(self, suspends: Suspension, scopes: dict[ast.AST, Scope], prefix: str) -> None:
+        self._suspends = suspends
+        self._scopes = scopes
+        self._prefix = prefix
+        self._frame = Frame(Scope(ast.Module([], []), None, "module"), "")
+
+    # --- scopes ----------------------------------------------------------------------------------
+
+    def module(self, tree: ast.Module) -> None:
+        self._frame = Frame(self._scopes[tree], f"{self._prefix}.")
+        start = 0
+        while start < len(tree.body) and _belongs_first(tree.body[start]):
+            start += 1
+        body = self.block(tree.body[start:])
+        if any(isinstance(one, ast.Name) and one.id.startswith(".") for one in _own_nodes(body)):
+            at = tree.body[start]
+            sweep = build.expression(build.helper("sweep", build.constant(f".{self._prefix}.", at), at=at))
+            body = [build.finally_(body, [sweep], at)]
+        tree.body = [*tree.body[:start], *body]
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        outer, self._frame = self._frame, Frame(self._scopes[node], "")
+        scope = self._frame.scope
+        start = 1 if _is_docstring(node.body[0]) else 0
+        declared = [one for one in _own_nodes(node.body) if isinstance(one, ast.Global | ast.Nonlocal)]
+        body = self.block(node.body[start:])
+        first: list[ast.stmt] = []
+        at = node.body[start] if start < len(node.body) else node
+        for kind in (ast.Global, ast.Nonlocal):
+            names = sorted({name for one in declared if isinstance(one, kind) for name in one.names})
+            first += [ast.copy_location(kind(names), at)] if names else []
+        exposed = scope.exposed_names()
+        if exposed and any(self._suspends(one) for one in node.body):
+            values = ast.copy_location(ast.Tuple([build.load(name, at) for name in exposed], ast.Load()), at)
+            nothing = ast.arguments([], [], None, [], [], None, [])
+            first.append(build.assign(CELLS, ast.copy_location(ast.Lambda(nothing, values), at), at))
+        node.body = [*node.body[:start], *first, *body] or [ast.copy_location(ast.Pass(), at)]
+        self._frame = outer
+
+    def _class(self, node: ast.ClassDef) -> None:
+        outer, self._frame = self._frame, Frame(self._scopes[node], f"{self._prefix}.")
+        node.body = self.block(node.body)
+        # A class's namespace may be watched (enum); temporaries of its body are globals instead.
+        names = sorted(
+            {
+                one.id
+                for one in _own_nodes(node.body)
+                if isinstance(one, ast.Name) and one.id.startswith(".") and not isinstance(one.ctx, ast.Load)
+            }
+        )
+        if names:
+            place = 1 if _is_docstring(node.body[0]) else 0
+            node.body.insert(place, ast.copy_location(ast.Global(names), node.body[0]))
+        self._frame = outer
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        lowered: list[ast.stmt] = []
+        for statement in statements:
+            lowered += self.statement(statement)
+        return lowered
+
+    def statement(self, node: ast.stmt) -> list[ast.stmt]:
+        method = getattr(self, "_" + type(node).__name__, None)
+        if method is None:
+            return self._simple(node)
+        found: list[ast.stmt] = method(node)
+        return found
+
+    def _spiller(self, node: ast.AST) -> Spiller:
+        frame = self._frame
+        rebound = bound_in(node)
+        count = 0
+
+        def new_name() -> str:
+            nonlocal count
+            count += 1
+            return f".{frame.prefix}{count}"
+
+        def is_stable(name: str) -> bool:
+            return frame.scope.is_stable(name) and name not in rebound
+
+        return Spiller(self._suspends, is_stable, new_name)
+
+    def _spilled(self, spiller: Spiller, node: ast.expr) -> ast.expr:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Lambda):
+                self._lambda(inner)
+        rewritten = spiller.expression(node)
+        assert isinstance(rewritten, ast.expr)
+        return rewritten
+
+    def _lambda(self, node: ast.Lambda) -> None:
+        if getattr(node, "is_lowered", False):
+            return
+        node.is_lowered = True  # type: ignore[attr-defined]
+        outer, self._frame = self._frame, Frame(self._scopes[node], "")
+        node.body = self._spilled(self._spiller(node.body), node.body)
+        exposed = self._frame.scope.exposed_names()
+        if exposed and self._suspends(node.body):
+            at = node.body
+            values = ast.copy_location(ast.Tuple([build.load(name, at) for name in exposed], ast.Load()), at)
+            nothing = ast.arguments([], [], None, [], [], None, [])
+            cells = ast.copy_location(ast.Lambda(nothing, values), at)
+            cells.is_lowered = True  # type: ignore[attr-defined]
+            bound = ast.copy_location(ast.NamedExpr(build.store(CELLS, at), cells), at)
+            pair = ast.copy_location(ast.Tuple([bound, node.body], ast.Load()), at)
+            last = build.constant(1, at)
+            node.body = ast.copy_location(ast.Subscript(pair, last, ast.Load()), at)
+        self._frame = outer
+
+    def _simple(self, node: ast.stmt) -> list[ast.stmt]:
+        """A statement whose expressions are evaluated one after the other."""
+        spiller = self._spiller(node)
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, name, self._spilled(spiller, value))
+            elif isinstance(value, list):
+                value[:] = [
+                    self._spilled(spiller, one) if isinstance(one, ast.expr) else one for one in value
+                ]
+        return [node, *spiller.cleanup(node)]
+
+    def _Global(self, _: ast.Global) -> list[ast.stmt]:
+        return []  # moved to the start of the function; a module needs none
+
+    def _Nonlocal(self, _: ast.Nonlocal) -> list[ast.stmt]:
+        return []
+
+    def _Delete(self, node: ast.Delete) -> list[ast.stmt]:
+        if not self._suspends(node):
+            return [node]
+        lowered: list[ast.stmt] = []
+        for target in node.targets:
+            lowered += self._simple(ast.copy_location(ast.Delete([target]), node))
+        return lowered
+
+    def _Raise(self, node: ast.Raise) -> list[ast.stmt]:
+        if node.cause is not None and self._suspends(node.cause) and node.exc is not None:
+            spiller = self._spiller(node)
+            error = spiller.keep(self._spilled(spiller, node.exc))
+            node.exc, node.cause = error, self._spilled(spiller, node.cause)
+            return [node]
+        return self._simple(node)[:1]
+
+    def _Return(self, node: ast.Return) -> list[ast.stmt]:
+        flags = [name for name in self._frame.blocks if name is not None]
+        if not flags:
+            return self._simple(node)[:1]
+        number = self._frame.count = self._frame.count + 1
+        name = f".{self._frame.prefix}r{number}"
+        value = node.value or build.constant(None, node)
+        kept = self._simple(build.assign(name, value, node))
+        marks = [build.assign(flag, build.constant(RETURN + number, node), node) for flag in flags]
+        return [*kept, *marks, ast.copy_location(ast.Return(build.load(name, node)), node)]
+
+    def _leave(self, node: ast.stmt, how: int) -> list[ast.stmt]:
+        marks: list[ast.stmt] = []
+        for flag in reversed(self._frame.blocks):
+            if flag is None:
+                break
+            marks.append(build.assign(flag, build.constant(how, node), node))
+        return [*marks, node]
+
+    def _Break(self, node: ast.Break) -> list[ast.stmt]:
+        return self._leave(node, BREAK)
+
+    def _Continue(self, node: ast.Continue) -> list[ast.stmt]:
+        return self._leave(node, CONTINUE)
+
+    # --- assignments -----------------------------------------------------------------------------
+
+    def _Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        if not any(self._suspends(target) for target in node.targets):
+            return self._simple(node)
+        spiller = self._spiller(node)
+        value = spiller.keep(self._spilled(spiller, node.value))
+        assert isinstance(value, ast.NamedExpr)
+        lowered: list[ast.stmt] = [build.assign(value.target.id, value.value, node)]
+        for target in node.targets:
+            lowered += self._store(spiller, target, build.load(value.target.id, node), node)
+        return [*lowered, *spiller.cleanup(node)]
+
+    def _store(self, spiller: Spiller, target: ast.expr, value: ast.expr, at: ast.stmt) -> list[ast.stmt]:
+        """Assign a kept value to one target, part by part where a part of the target suspends."""
+        if not self._suspends(target) or not isinstance(target, ast.Tuple | ast.List):
+            target = self._spilled(spiller, target) if self._suspends(target) else target
+            return [ast.copy_location(ast.Assign([target], value), at)]
+        parts: list[ast.expr] = []
+        stores: list[ast.stmt] = []
+        for element in target.elts:
+            inner = element.value if isinstance(element, ast.Starred) else element
+            kept = spiller.keep(inner)
+            assert isinstance(kept, ast.NamedExpr)
+            name = build.store(kept.target.id, element)
+            parts.append(
+                ast.copy_location(ast.Starred(name, ast.Store()), element)
+                if isinstance(element, ast.Starred)
+                else name
+            )
+            stores += self._store(spiller, inner, build.load(kept.target.id, element), at)
+        unpack = ast.copy_location(ast.Assign([replaced_elements(target, parts)], value), at)
+        return [unpack, *stores]
+
+    def _AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
+        if node.value is None or not self._suspends(node.value):
+            return [node]
+        spiller = self._spiller(node)
+        node.value = self._spilled(spiller, node.value)
+        return [node, *spiller.cleanup(node)]
+
+    def _AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
+        if not self._suspends(node.value) and not self._suspends(node.target):
+            return self._simple(node)
+        spiller = self._spiller(node)
+        target, read = self._target_twice(spiller, node.target)
+        if target is None:
+            node.value = self._spilled(spiller, node.value)
+            return [node, *spiller.cleanup(node)]
+        kept = spiller.keep(read)
+        assert isinstance(kept, ast.NamedExpr)
+        name = kept.target.id
+        value = self._spilled(spiller, node.value)
+        return [
+            build.assign(name, kept.value, node),
+            ast.copy_location(ast.AugAssign(build.store(name, node), node.op, value), node),
+            ast.copy_location(ast.Assign([target], build.load(name, node)), node),
+            *spiller.cleanup(node),
+        ]
+
+    def _target_twice(self, spiller: Spiller, target: ast.expr) -> tuple[ast.expr | None, ast.expr]:
+        """A target for storing and one for reading it before, its parts evaluated once."""
+        if isinstance(target, ast.Name):
+            rebound = not self._frame.scope.is_stable(target.id)
+            return (target if rebound else None), build.load(target.id, target)
+        assert isinstance(target, ast.Attribute | ast.Subscript)
+        kept: dict[str, ast.expr] = {}
+        again: dict[str, ast.expr] = {}
+        fields = ("value", "slice") if isinstance(target, ast.Subscript) else ("value",)
+        for name in fields:
+            part = getattr(target, name)
+            if isinstance(part, ast.Constant):
+                kept[name] = again[name] = part
+                continue
+            if isinstance(part, ast.Slice):
+                ends = [one or build.constant(None, part) for one in (part.lower, part.upper, part.step)]
+                part = ast.copy_location(ast.Call(build.constant("\0resumable slice", part), ends, []), part)
+            named = spiller.keep(self._spilled(spiller, part))
+            assert isinstance(named, ast.NamedExpr)
+            kept[name], again[name] = named, build.load(named.target.id, part)
+        if isinstance(target, ast.Attribute):
+            read: ast.expr = ast.Attribute(kept["value"], target.attr, ast.Load())
+            write: ast.expr = ast.Attribute(again["value"], target.attr, ast.Store())
+        else:
+            read = ast.Subscript(kept["value"], kept["slice"], ast.Load())
+            write = ast.Subscript(again["value"], again["slice"], ast.Store())
+        return ast.copy_location(write, target), ast.copy_location(read, target)
+
+    # --- definitions -----------------------------------------------------------------------------
+
+    def _FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+        spiller = self._spiller(ast.Tuple(node.decorator_list, ast.Load()))
+        node.decorator_list = [self._spilled(spiller, one) for one in node.decorator_list]
+        arguments = node.args
+        arguments.defaults = [self._spilled(spiller, one) for one in arguments.defaults]
+        arguments.kw_defaults = [
+            self._spilled(spiller, one) if one is not None else None for one in arguments.kw_defaults
+        ]
+        self._function(node)
+        return [node, *spiller.cleanup(node)]
+
+    _AsyncFunctionDef = _FunctionDef
+
+    def _ClassDef(self, node: ast.ClassDef) -> list[ast.stmt]:
+        spiller = self._spiller(ast.Tuple([*node.decorator_list, *node.bases], ast.Load()))
+        node.decorator_list = [self._spilled(spiller, one) for one in node.decorator_list]
+        node.bases = [self._spilled(spiller, one) for one in node.bases]
+        for keyword in node.keywords:
+            keyword.value = self._spilled(spiller, keyword.value)
+        self._class(node)
+        return [node, *spiller.cleanup(node)]
+
+    # --- branches and loops ----------------------------------------------------------------------
+
+    def _If(self, node: ast.If) -> list[ast.stmt]:
+        spiller = self._spiller(node.test)
+        node.test = self._spilled(spiller, node.test)
+        node.body = [*spiller.cleanup(node.test), *self.block(node.body)]
+        node.orelse = [*spiller.cleanup(node.test), *self.block(node.orelse)]
+        return [node]
+
+    def _looped(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        self._frame.blocks.append(None)
+        lowered = self.block(statements)
+        self._frame.blocks.pop()
+        return lowered
+
+    def _While(self, node: ast.While) -> list[ast.stmt]:
+        spiller = self._spiller(node.test)
+        node.test = self._spilled(spiller, node.test)
+        node.body = [*spiller.cleanup(node.test), *self._looped(node.body)]
+        node.orelse = [*spiller.cleanup(node.test), *self.block(node.orelse)]
+        return [node]
+
+    def _For(self, node: ast.For) -> list[ast.stmt]:
+        """The iterator lives in a variable, and is let go exactly when Python would let it go."""
+        inside = [*node.body, node.target]
+        source = node.iter
+        if not any(self._suspends(one) for one in inside):
+            spiller = self._spiller(source)
+            name = self._frame.block_name("i")
+            before: list[ast.stmt] = []
+            if self._suspends(source):
+                spilled = self._spilled(spiller, source)
+                before = [build.assign(name, spilled, source), *spiller.cleanup(source)]
+                node.iter = ast.copy_location(build.load(name, source), source)
+            else:
+                self._spilled(spiller, source)
+            node.body, node.orelse = self._looped(node.body), self.block(node.orelse)
+            return [*before, node, *(build.forget(name, source) if before else [])]
+        spiller = self._spiller(source)
+        name = self._frame.block_name("i")
+        iterator = build.helper("iter", self._spilled(spiller, source), at=source)
+        before = [build.assign(name, iterator, source), *spiller.cleanup(source)]
+        node.iter = build.load(name, source)
+        target: list[ast.stmt] = []
+        if self._suspends(node.target):
+            value = self._frame.block_name("v")
+            target = self._Assign(
+                ast.copy_location(ast.Assign([node.target], build.load(value, source)), node)
+            )
+            node.target = build.store(value, source)
+        node.body = [*target, *self._looped(node.body)]
+        node.orelse = self.block(node.orelse)
+        return [*before, build.finally_([node], build.forget(name, source), node)]
+
+    # --- with ------------------------------------------------------------------------------------
+
+    def _With(self, node: ast.With | ast.AsyncWith) -> list[ast.stmt]:
+        if len(node.items) > 1:
+            first = type(node)(
+                node.items[:1], [ast.copy_location(type(node)(node.items[1:], node.body), node)]
+            )
+            return self._With(ast.copy_location(first, node))
+        item = node.items[0]
+        source = item.context_expr
+        spiller = self._spiller(source)
+        name, flag = self._frame.block_name("m"), self._frame.block_name("w")
+        kept = build.assign(name, self._spilled(spiller, source), source)
+        item.context_expr = build.load(name, source)
+        target: list[ast.stmt] = []
+        if item.optional_vars is not None and self._suspends(item.optional_vars):
+            value = self._frame.block_name("v")
+            store = ast.Assign([item.optional_vars], build.load(value, source))
+            target = self._Assign(ast.copy_location(store, node))
+            item.optional_vars = build.store(value, source)
+        self._frame.blocks.append(flag)
+        body = [*target, *self.block(node.body)]
+        self._frame.blocks.pop()
+        node.body = self._marked(body, flag, node)
+        final = [*build.forget(name, source), *build.forget(flag, source)]
+        start = build.assign(flag, build.constant(THROUGH, source), source)
+        return [kept, *spiller.cleanup(source), start, build.finally_([node], final, node)]
+
+    _AsyncWith = _With
+
+    def _marked(self, body: list[ast.stmt], flag: str, at: ast.stmt) -> list[ast.stmt]:
+        """The body with the ways out of it told in `flag`, where anything but falling off its end occurs."""
+        names = {one.id for one in _own_nodes(body) if isinstance(one, ast.Name)}
+        if flag not in names:
+            return body
+        return [*body, build.assign(flag, build.constant(THROUGH, at), at)]
+
+    # --- try -------------------------------------------------------------------------------------
+
+    def _Try(self, node: ast.Try) -> list[ast.stmt]:
+        if not any(self._suspends(one) for one in node.finalbody):
+            return [self._try_without_final(node, node.finalbody)]
+        flag, error = self._frame.block_name("w"), self._frame.block_name("e")
+        self._frame.blocks.append(flag)
+        final, node.finalbody = node.finalbody, []
+        body = [self._try_without_final(node, [])] if node.handlers else self.block(node.body)
+        self._frame.blocks.pop()
+        body.append(build.assign(flag, build.constant(THROUGH, node), node))
+        mark: list[ast.stmt] = [
+            build.assign(flag, build.constant(RAISED, node), node),
+            build.assign(error, build.helper("exception", at=node), node),
+            ast.copy_location(ast.Raise(None, None), node),
+        ]
+        handler = ast.copy_location(ast.ExceptHandler(None, None, mark), node)
+        protected = ast.copy_location(ast.Try(body, [handler], [], []), node)
+        clear = [*build.forget(error, node), *build.forget(flag, node)]
+        inner = build.finally_(self.block(final), clear, node)
+        return [build.finally_([protected], [inner], node)]
+
+    _TryStar = _Try
+
+    def _try_without_final(self, node: ast.Try, final: list[ast.stmt]) -> ast.Try:
+        node.body = self.block(node.body)
+        node.handlers = [self._handler(one) for one in node.handlers]
+        if isinstance(node, ast.TryStar):
+            for handler in node.handlers:
+                assert handler.type is not None
+                handler.type = build.helper("narrowed", handler.type, at=handler.type)
+        elif not all(self._is_harmless(one) for one in node.handlers):
+            signals = build.helper("uncatchable", at=node.handlers[0])
+            passing = ast.ExceptHandler(signals, None, [ast.copy_location(ast.Raise(None, None), node)])
+            node.handlers.insert(0, ast.copy_location(passing, node.handlers[0]))
+        node.orelse = self.block(node.orelse)
+        node.finalbody = self.block(final)
+        return node
+
+    def _is_harmless(self, handler: ast.ExceptHandler) -> bool:
+        """Whether it can only catch ordinary exceptions, never a life-cycle signal."""
+        types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        return all(isinstance(one, ast.Name) and one.id in _SAFE_EXCEPTIONS for one in types)
+
+    def _handler(self, handler: ast.ExceptHandler) -> ast.ExceptHandler:
+        if not any(self._suspends(one) for one in handler.body):
+            handler.body = self.block(handler.body)
+            return handler
+        at = handler.body[0]
+        name = self._frame.block_name("e")
+        kept = build.assign(name, build.helper("exception", at=at), at)
+        handler.body = [kept, build.finally_(self.block(handler.body), build.forget(name, at), at)]
+        return handler
+
+    # --- match -----------------------------------------------------------------------------------
+
+    def _Match(self, node: ast.Match) -> list[ast.stmt]:
+        spiller = self._spiller(node.subject)
+        subject = self._spilled(spiller, node.subject)
+        name = self._frame.block_name("s")
+        for case in node.cases:
+            if case.guard is not None:
+                guard = self._spiller(case.guard)
+                case.guard = self._spilled(guard, case.guard)
+                case.body = [*guard.cleanup(case.guard), *self.block(case.body)]
+            else:
+                case.body = self.block(case.body)
+        if not any(self._suspends(case.guard) for case in node.cases):
+            before = build.assign(name, subject, subject)
+            if not spiller.names and not spiller.uncertain:
+                node.subject = subject
+                return [node]
+            node.subject = build.load(name, subject)
+            return [before, *spiller.cleanup(subject), node, *build.forget(name, node)]
+        node.subject = build.load(name, subject)
+        kept = build.assign(name, subject, subject)
+        return [kept, *spiller.cleanup(subject), build.finally_([node], build.forget(name, node), node)]
+
+
+def replaced_elements(target: ast.Tuple | ast.List, elements: list[ast.expr]) -> ast.expr:
+    return ast.copy_location(type(target)(elements, ast.Store()), target)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _belongs_first(node: ast.stmt) -> bool:
+    is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    return is_future or _is_docstring(node)
+
+
+def _own_nodes(statements: list[ast.stmt]) -> list[ast.AST]:
+    """All nodes of a body, those of functions and classes inside left out."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = list(reversed(statements))
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            waiting += [*node.decorator_list, *(node.bases if isinstance(node, ast.ClassDef) else [])]
+        elif not isinstance(node, ast.Lambda):
+            waiting += reversed(list(ast.iter_child_nodes(node)))
+    return found

@@ -1,0 +1,276 @@
+"""In which order Python evaluates the parts of an expression, and which parts wait on its value stack.
+
+`slots(node)` gives the parts that are evaluated one after the other while the earlier ones wait. An operator
+that evaluates only some of its parts (`and`, `if … else`) keeps none waiting; `resumed` knows how to go on in
+the middle of each kind.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .temporaries import MARK, is_temporary
+
+# Builtins of C whose frames could not be resumed anyway: a Flow-API call below them is inexact in any case.
+C_BUILTINS = frozenset(
+    name
+    for name, value in vars(builtins).items()
+    if not name.startswith("_") and name not in ("next", "exec", "eval", "super") and callable(value)
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One part of a node: a field, or one item of a list field."""
+
+    field: str
+    index: int | None = None
+
+    def get(self, node: ast.AST) -> Any:
+        value = getattr(node, self.field)
+        return value if self.index is None else value[self.index]
+
+    def put(self, node: ast.AST, part: ast.AST) -> None:
+        if self.index is None:
+            setattr(node, self.field, part)
+        else:
+            getattr(node, self.field)[self.index] = part
+
+
+def _listed(node: ast.AST, field: str) -> list[Slot]:
+    return [Slot(field, index) for index in range(len(getattr(node, field)))]
+
+
+def slots(node: ast.AST) -> list[Slot]:
+    """The parts of an expression, target or keyword in the order of evaluation."""
+    found: list[Slot]
+    if isinstance(node, ast.Dict):
+        found = []
+        for index, key in enumerate(node.keys):
+            found += [Slot("keys", index)] if key is not None else []
+            found.append(Slot("values", index))
+        return found
+    if isinstance(node, ast.Lambda):
+        return _argument_slots(node)
+    fields = _ORDER.get(type(node))
+    if fields is None:
+        return []
+    found = []
+    for field in fields:
+        value = getattr(node, field)
+        if isinstance(value, list):
+            found += _listed(node, field)
+        elif value is not None:
+            found.append(Slot(field))
+    return found
+
+
+def _argument_slots(_: ast.Lambda) -> list[Slot]:
+    return []  # defaults of a lambda are simple in practice; a call in them that suspends is refused
+
+
+_ORDER: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.BoolOp: ("values",),
+    ast.NamedExpr: ("value",),
+    ast.BinOp: ("left", "right"),
+    ast.UnaryOp: ("operand",),
+    ast.IfExp: ("test", "body", "orelse"),
+    ast.Set: ("elts",),
+    ast.List: ("elts",),
+    ast.Tuple: ("elts",),
+    ast.Await: ("value",),
+    ast.Yield: ("value",),
+    ast.YieldFrom: ("value",),
+    ast.Compare: ("left", "comparators"),
+    ast.Call: ("func", "args", "keywords"),
+    ast.keyword: ("value",),
+    ast.FormattedValue: ("value", "format_spec"),
+    ast.JoinedStr: ("values",),
+    ast.Attribute: ("value",),
+    ast.Subscript: ("value", "slice"),
+    ast.Starred: ("value",),
+    ast.Slice: ("lower", "upper", "step"),
+}
+
+#: Of these at most one part is under way, and none waits.
+BRANCHING = (ast.BoolOp, ast.IfExp)
+
+
+class Suspension:
+    """Knows which nodes contain a call that may suspend, for one unit.
+
+    `shadowed`: names that the unit binds anywhere, so that a builtin's name may mean something else.
+    """
+
+    def __init__(self, shadowed: set[str]) -> None:
+        self._safe = C_BUILTINS - shadowed
+        self._known: dict[int, tuple[ast.AST, bool]] = {}
+
+    def is_safe_call(self, node: ast.Call) -> bool:
+        function = node.func
+        if isinstance(function, ast.Constant):
+            return isinstance(function.value, str) and function.value.startswith(MARK)
+        if isinstance(function, ast.Name):
+            return function.id in self._safe or (
+                (function.id == "super" and not node.args) or (is_temporary(function.id) and "gen" in function.id)
+            )
+        return False
+
+    def __call__(self, node: ast.AST | None) -> bool:
+        """Whether evaluating this node may run a Flow-API call (or yield)."""
+        if node is None:
+            return False
+        known = self._known.get(id(node))
+        if known is None:
+            known = (node, self._look(node))
+            self._known[id(node)] = known
+        return known[1]
+
+    def _look(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom):
+            return True
+        if isinstance(node, ast.Call) and not self.is_safe_call(node):
+            return True
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
+            if any(generator.is_async for generator in node.generators):
+                return True
+        elif isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return any(self(part) for part in outside_parts(node))
+        elif isinstance(node, ast.GeneratorExp):
+            return self(node.generators[0].iter)
+        return any(self(child) for child in ast.iter_child_nodes(node))
+
+    def forget(self, node: ast.AST) -> None:
+        self._known.pop(id(node), None)
+
+
+def outside_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """What a definition evaluates where it stands: decorators, defaults, bases."""
+    yield from getattr(node, "decorator_list", ())
+    yield from getattr(node, "bases", ())
+    yield from getattr(node, "keywords", ())
+    arguments = getattr(node, "args", None)
+    if isinstance(arguments, ast.arguments):
+        yield from arguments.defaults
+        yield from (default for default in arguments.kw_defaults if default is not None)
+
+
+class Refused(Exception):
+    """Going on from here could not be exact; the text says why, in one plain sentence."""
+
+
+Stable = Callable[[str], bool]
+
+
+def needs_keeping(node: ast.AST, is_stable: Stable) -> bool:
+    """Whether a value that waits must be kept by name, rather than be read once more."""
+    if isinstance(node, ast.Constant):
+        return False
+    if isinstance(node, ast.UnaryOp):
+        return not isinstance(node.operand, ast.Constant)
+    if isinstance(node, ast.Name):
+        return not (is_temporary(node.id) or is_stable(node.id))
+    if isinstance(node, ast.NamedExpr):
+        return not is_temporary(node.target.id)
+    if isinstance(node, ast.Starred | ast.keyword):
+        return needs_keeping(node.value, is_stable)
+    if isinstance(node, ast.Attribute):  # `.list.append` of a lifted comprehension
+        return not (isinstance(node.value, ast.Name) and is_temporary(node.value.id))
+    if isinstance(node, ast.Slice):
+        return any(
+            needs_keeping(part, is_stable) for part in (node.lower, node.upper, node.step) if part is not None
+        )
+    return True
+
+
+def reread(node: ast.AST, is_stable: Stable, needed: set[str]) -> Any:
+    """An expression for a value that was waiting; its temporary is noted in `needed`. Raises Refused."""
+    if isinstance(node, ast.Name) and is_temporary(node.id):
+        needed.add(node.id)
+    if isinstance(node, ast.NamedExpr) and is_temporary(node.target.id):
+        needed.add(node.target.id)
+        return ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+    if isinstance(node, ast.Starred | ast.keyword):
+        return replaced(node, value=reread(node.value, is_stable, needed))
+    if isinstance(node, ast.FormattedValue):
+        return replaced(node, value=reread(node.value, is_stable, needed))
+    if isinstance(node, ast.Slice):
+        parts = {
+            name: reread(getattr(node, name), is_stable, needed)
+            for name in ("lower", "upper", "step")
+            if getattr(node, name) is not None
+        }
+        return replaced(node, **parts)
+    if needs_keeping(node, is_stable):
+        text = ast.unparse(_readable(node))
+        raise Refused(
+            f"the value of `{text}` waits in the middle of an expression where only calls can be gone on "
+            "from; assign it to a variable first"
+        )
+    return node
+
+
+class _Readable(ast.NodeTransformer):
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        self.generic_visit(node)
+        return node.value if is_temporary(node.target.id) else node
+
+
+def _readable(node: ast.AST) -> ast.AST:
+    import copy
+
+    return _Readable().visit(copy.deepcopy(node))  # type: ignore[no-any-return]
+
+
+def replaced(node: ast.AST, **fields: Any) -> Any:
+    """A shallow copy with other parts; position and number stay."""
+    copy = type(node)(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)} | fields)
+    ast.copy_location(copy, node)
+    number = getattr(node, "number", None)
+    if number is not None:
+        copy.number = number
+    return copy
+
+
+Steps = tuple[tuple[str, int | None], ...]
+
+
+def resumed(node: ast.AST, steps: Steps, at_site: ast.expr, is_stable: Stable, needed: set[str]) -> Any:
+    """The expression that finishes `node` when the part at `steps` is under way.
+
+    `at_site` stands for the value of that innermost part. Raises Refused.
+    """
+    if not steps:
+        return ast.copy_location(at_site, node)
+    (field, index), rest = steps[0], steps[1:]
+    slot = Slot(field, index)
+    inner = resumed(slot.get(node), rest, at_site, is_stable, needed)
+    if isinstance(node, ast.BoolOp):
+        assert index is not None
+        left = [inner, *node.values[index + 1 :]]
+        return left[0] if len(left) == 1 else replaced(node, values=left)
+    if isinstance(node, ast.IfExp) and field != "test":
+        return inner
+    if isinstance(node, ast.Compare) and field == "comparators":
+        assert index is not None
+        before = node.left if index == 0 else node.comparators[index - 1]
+        comparators = [inner, *node.comparators[index + 1 :]]
+        return replaced(
+            node, left=reread(before, is_stable, needed), ops=node.ops[index:], comparators=comparators
+        )
+    if isinstance(node, ast.IfExp):
+        return replaced(node, test=inner)
+    order = slots(node)
+    if slot not in order:
+        raise Refused(f"a call inside {type(node).__name__} cannot be gone on from")
+    copy = replaced(
+        node, **{name: list(value) for name, value in ast.iter_fields(node) if isinstance(value, list)}
+    )
+    for earlier in order[: order.index(slot)]:
+        earlier.put(copy, reread(earlier.get(node), is_stable, needed))
+    slot.put(copy, inner)
+    return copy

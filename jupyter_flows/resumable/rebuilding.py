@@ -1,0 +1,361 @@
+"""Rebuild: from a syntax tree and a place in it to the function that starts at that place.
+
+The variant keeps the rest of the author's code as it was and replaces only the way to the place: earlier
+statements are gone, values that waited are read from their temporaries, loops go on with the saved iterator,
+`with` does not enter again, handlers are entered with the saved exception. What is not known exactly is
+refused (`Refused`), never guessed.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from . import build
+from .normalising import BREAK, CONTINUE, RAISED, RETURN, THROUGH
+from .operands import Refused, Slot, Steps, replaced, reread, resumed
+from .units import Scope
+
+NEXT = ".next"  # what the site calls: the next inner frame, or what hands over the value
+STATE = ".state"
+VARIANT_NAME = "<variant>"
+MADE = ".made"  # the object that an `__init__` under way makes
+
+
+class Variant:
+    """Builds the statements that go on from one place of one scope."""
+
+    def __init__(self, scope: Scope, steps: Steps, kept: dict[str, Any], role: str = "call") -> None:
+        self._scope = scope
+        self._kept = kept
+        self._loops = 0
+        self._role = role
+        self.flags: list[str] = []
+        self.needed: set[str] = set()
+        self.statements: list[ast.stmt]
+        node = scope.node
+        if isinstance(node, ast.Lambda):
+            value = self._expression(node.body, steps[1:])
+            self.statements = [ast.copy_location(ast.Return(value), node.body)]
+        else:
+            assert isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)
+            self.statements = self._block(node.body, steps)
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def _expression(self, node: ast.AST, steps: Steps) -> Any:
+        site = ast.Call(ast.Name(NEXT, ast.Load()), [], [])
+        target = node
+        for field, index in steps:
+            target = Slot(field, index).get(target)
+        ast.copy_location(site, target)
+        ast.copy_location(site.func, target)
+        site.number = target.number  # type: ignore[attr-defined]
+        at_site: ast.expr = site
+        if self._role == "init":  # a class gives the object, whatever its `__init__` returns
+            pair = ast.copy_location(ast.Tuple([site, build.load(MADE, target)], ast.Load()), target)
+            at_site = ast.Subscript(pair, build.constant(1, target), ast.Load())
+            self.needed.add(MADE)
+
+        return resumed(node, steps, at_site, self._scope.is_stable, self.needed)
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def _block(self, statements: list[ast.stmt], steps: Steps) -> list[ast.stmt]:
+        (_, index), rest = steps[0], steps[1:]
+        assert index is not None
+        return [*self._statement(statements[index], rest), *statements[index + 1 :]]
+
+    def _statement(self, node: ast.stmt, steps: Steps) -> list[ast.stmt]:
+        method = getattr(self, "_" + type(node).__name__, None)
+        if method is None:
+            raise Refused(f"a call inside {_described(node)} cannot be gone on from")
+        found: list[ast.stmt] = method(node, steps)
+        return found
+
+    def _one_part(self, node: ast.stmt, steps: Steps) -> list[ast.stmt]:
+        (field, index), rest = steps[0], steps[1:]
+        if index is not None:
+            raise Refused(f"a call inside {_described(node)} cannot be gone on from")
+        return [replaced(node, **{field: self._expression(getattr(node, field), rest)})]
+
+    _Expr = _Return = _AnnAssign = _AugAssign = _one_part
+
+    def _AugAssign_checked(self, node: ast.AugAssign, steps: Steps) -> list[ast.stmt]:
+        if not steps or steps[0][0] != "value" or not isinstance(node.target, ast.Name):
+            raise Refused(f"a call inside the target of `{_text(node)}` cannot be gone on from")
+        name = node.target.id
+        if not (name.startswith(".") or self._scope.is_stable(name)):
+            raise Refused(f"the old value of `{name}` in `{_text(node)}` was not kept")
+        return self._one_part(node, steps)
+
+    _AugAssign = _AugAssign_checked
+
+    def _Assign(self, node: ast.Assign, steps: Steps) -> list[ast.stmt]:
+        if steps[0][0] == "value":
+            return self._one_part(node, steps)
+        _, index = steps[0]
+        assert index is not None
+        target = self._expression(node.targets[index], steps[1:])
+        if isinstance(node.targets[index], ast.Tuple | ast.List):
+            raise Refused(f"a call inside the targets of `{_text(node)}` cannot be gone on from")
+        value = reread(node.value, self._scope.is_stable, self.needed)
+        return [replaced(node, targets=[target, *node.targets[index + 1 :]], value=value)]
+
+    def _Delete(self, node: ast.Delete, steps: Steps) -> list[ast.stmt]:
+        _, index = steps[0]
+        assert index is not None
+        target = self._expression(node.targets[index], steps[1:])
+        return [replaced(node, targets=[target, *node.targets[index + 1 :]])]
+
+    def _Raise(self, node: ast.Raise, steps: Steps) -> list[ast.stmt]:
+        if steps[0][0] == "cause":
+            exc = reread(node.exc, self._scope.is_stable, self.needed) if node.exc is not None else None
+            return [replaced(node, exc=exc, cause=self._expression(node.cause, steps[1:]))]  # type: ignore[arg-type]
+        return self._one_part(node, steps)
+
+    def _Assert(self, node: ast.Assert, steps: Steps) -> list[ast.stmt]:
+        if steps[0][0] == "msg":
+            return [
+                replaced(node, test=build.constant(False, node), msg=self._expression(node.msg, steps[1:]))
+            ]  # type: ignore[arg-type]
+        return self._one_part(node, steps)
+
+    # --- definitions -----------------------------------------------------------------------------
+
+    def _definition(self, node: Any, steps: Steps) -> list[ast.stmt]:
+        (field, index), rest = steps[0], steps[1:]
+        stable = self._scope.is_stable
+        if field == "decorator_list" and index is not None:
+            decorators = [reread(one, stable, self.needed) for one in node.decorator_list[:index]]
+            here = self._expression(node.decorator_list[index], rest)
+            return [replaced(node, decorator_list=[*decorators, here, *node.decorator_list[index + 1 :]])]
+        raise Refused(f"a call while `{node.name}` is being defined cannot be gone on from")
+
+    _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
+
+    # --- branches and loops ----------------------------------------------------------------------
+
+    def _If(self, node: ast.If, steps: Steps) -> list[ast.stmt]:
+        field = steps[0][0]
+        if field == "test":
+            return self._one_part(node, steps)
+        return self._block(getattr(node, field), steps)
+
+    def _first_pass(self) -> str:
+        self._loops += 1
+        name = f".first{self._loops}"
+        self.flags.append(name)
+        return name
+
+    def _either(self, flag: str, first: list[ast.stmt], later: list[ast.stmt], at: ast.AST) -> list[ast.stmt]:
+        """The body of a loop: on the first pass the rest of the one under way."""
+        lower = build.assign(flag, build.constant(False, at), at)
+        return [ast.copy_location(ast.If(build.load(flag, at), [lower, *first], later), at)]
+
+    def _While(self, node: ast.While, steps: Steps) -> list[ast.stmt]:
+        field = steps[0][0]
+        if field == "orelse":
+            return self._block(node.orelse, steps)
+        flag = self._first_pass()
+        if field == "test":
+            test = ast.IfExp(build.load(flag, node.test), self._expression(node.test, steps[1:]), node.test)
+            lower = build.assign(flag, build.constant(False, node.test), node.test)
+            body = [lower, *node.body]
+            return [replaced(node, test=ast.copy_location(test, node.test), body=body)]
+        first = self._block(node.body, steps)
+        either = [build.load(flag, node.test), node.test]
+        test_or = ast.copy_location(ast.BoolOp(ast.Or(), either), node.test)
+        return [replaced(node, test=test_or, body=self._either(flag, first, node.body, node.test))]
+
+    def _For(self, node: ast.For | ast.AsyncFor, steps: Steps) -> list[ast.stmt]:
+        if steps and steps[0][0] == "orelse":
+            return self._block(node.orelse, steps)
+        if not isinstance(node.iter, ast.Name) or not node.iter.id.startswith(".") or not steps:
+            raise Refused(
+                "the iterator of a `for` loop without calls inside was not kept; only calls can be gone on from there"
+            )
+        if isinstance(node, ast.AsyncFor):
+            raise Refused("a call inside `async for` cannot be gone on from")
+        at = node.iter
+        flag, value = self._first_pass(), f".item{self._loops}"
+        self.needed.add(node.iter.id)
+        first = self._block(node.body, steps)
+        bind = ast.copy_location(ast.Assign([node.target], build.load(value, at)), at)
+        later = [bind, *build.forget(value, at), *node.body]
+        iterator = build.helper("after first", build.load(node.iter.id, at), at=at)
+        body = self._either(flag, first, later, at)
+        return [replaced(node, target=build.store(value, at), iter=iterator, body=body)]
+
+    _AsyncFor = _For
+
+    # --- with ------------------------------------------------------------------------------------
+
+    def _With(self, node: ast.With | ast.AsyncWith, steps: Steps) -> list[ast.stmt]:
+        item = node.items[0]
+        if steps[0][0] != "body" or isinstance(node, ast.AsyncWith):
+            raise Refused("a call while a `with` block is entered or left cannot be gone on from")
+        at = item.context_expr
+        assert isinstance(at, ast.Name)
+        self.needed.add(at.id)
+        entered = ast.withitem(build.helper("entered", at, at=at), None)
+        return [replaced(node, items=[entered], body=self._block(node.body, steps))]
+
+    _AsyncWith = _With
+
+    # --- try -------------------------------------------------------------------------------------
+
+    def _Try(self, node: ast.Try, steps: Steps) -> list[ast.stmt]:
+        field = steps[0][0]
+        if field == "body":
+            return [replaced(node, body=self._block(node.body, steps))]
+        if field == "orelse":
+            body = self._block(node.orelse, steps)
+            if not node.finalbody:
+                return body
+            return [build.finally_(body, node.finalbody, node)]
+        if field == "handlers":
+            return self._in_handler(node, steps)
+        return self._in_final(node, steps)
+
+    _TryStar = _Try
+
+    def _in_handler(self, node: ast.Try, steps: Steps) -> list[ast.stmt]:
+        """``except E as e: .e = exception(); try: BODY finally: …`` entered with the saved exception."""
+        (_, number), (inner_field, index) = steps[0], steps[1] if len(steps) > 1 else ("", None)
+        assert number is not None
+        if isinstance(node, ast.TryStar) or inner_field != "body":
+            raise Refused(
+                "a call in an `except*` clause, or in the type of an `except`, cannot be gone on from"
+            )
+        handler = node.handlers[number]
+        kept = handler.body[0]
+        name = (
+            kept.targets[0].id
+            if isinstance(kept, ast.Assign) and isinstance(kept.targets[0], ast.Name)
+            else ""
+        )
+        if not name.startswith(".") or not index:
+            raise Refused("the exception being handled was not kept: only calls can be gone on from here")
+        body = self._block(handler.body, steps[1:])
+        if handler.name:
+            body = [build.finally_(body, build.forget(handler.name, handler), handler)]
+        at = kept
+        self.needed.add(name)
+        settle = build.expression(build.helper("settle", build.load(name, at), at=at))
+        again = build.expression(build.helper("raise again", build.load(name, at), at=at))
+        entered = ast.copy_location(ast.ExceptHandler(None, None, [settle, *body]), handler)
+        return [replaced(node, body=[again], handlers=[entered], orelse=[])]
+
+    def _in_final(self, node: ast.Try, steps: Steps) -> list[ast.stmt]:
+        """``finally`` under way: the reason for which it was entered is established again, then it goes on."""
+        flag = self._flag_of(node)
+        if flag is None:
+            raise Refused(
+                "why a `finally` block was entered was not kept: only calls can be gone on from here"
+            )
+        how = self._kept.get(flag)
+        body = self._block(node.finalbody, steps)
+        at = node.finalbody[0]
+        if how == THROUGH:
+            return body
+        if how == RAISED:
+            error = build.load(
+                flag[: flag.rindex("w")] + "e" + str(int(flag[flag.rindex("w") + 1 :]) + 1), at
+            )
+            start: ast.stmt = build.expression(build.helper("raise again", error, at=at))
+            body = [build.expression(build.helper("settle", error, at=at)), *body]
+        elif how == BREAK:
+            start = ast.copy_location(ast.Break(), at)
+        elif how == CONTINUE:
+            start = ast.copy_location(ast.Continue(), at)
+        elif isinstance(how, int) and how > RETURN:
+            name = f"{flag[: flag.rindex('w')]}r{how - RETURN}"
+            start = ast.copy_location(ast.Return(build.load(name, at)), at)
+        else:
+            raise Refused(
+                "why a `finally` block was entered was not kept: only calls can be gone on from here"
+            )
+        return [build.finally_([start], body, node)]
+
+    @staticmethod
+    def _flag_of(node: ast.Try) -> str | None:
+        """The `.w` variable of ``try: try: …; .w = 1 except: … finally: try: FINAL finally: …``."""
+        inner = node.body[0]
+        if len(node.body) == 1 and isinstance(inner, ast.Try) and inner.handlers and inner.body:
+            last = inner.body[-1]
+            if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
+                name = last.targets[0].id
+                return name if name.startswith(".") and "w" in name.rpartition(".")[2] else None
+        return None
+
+    # --- match -----------------------------------------------------------------------------------
+
+    def _Match(self, node: ast.Match, steps: Steps) -> list[ast.stmt]:
+        if steps[0][0] == "subject":
+            return self._one_part(node, steps)
+        (_, number), (field, _) = steps[0], steps[1]
+        assert number is not None
+        case = node.cases[number]
+        if field == "body":
+            return self._block(case.body, steps[1:])
+        if not isinstance(node.subject, ast.Name) or not node.subject.id.startswith("."):
+            raise Refused("the subject of a `match` was not kept: only calls can be gone on from its guards")
+        assert case.guard is not None
+        others = node.cases[number + 1 :]
+        otherwise: list[ast.stmt] = [replaced(node, cases=others)] if others else []
+        test = self._expression(case.guard, steps[2:])
+        return [ast.copy_location(ast.If(test, case.body, otherwise), case.guard)]
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(node).replace("\n", " ")[:60]
+
+
+def _described(node: ast.AST) -> str:
+    words = {"ClassDef": "a class body", "FunctionDef": "a definition", "For": "a `for` header"}
+    return words.get(type(node).__name__, f"`{type(node).__name__.lower()}`")
+
+
+def function_tree(
+    scope: Scope, variant: Variant, names: list[str], exposed: list[str], is_generator: bool
+) -> ast.Module:
+    """A module that defines the variant as a function inside a factory (and inside a class, for private names)."""
+    node = scope.node
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    at = variant.statements[0]
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    body: list[ast.stmt] = []
+    if not isinstance(node, ast.Lambda):
+        for one in node.body:
+            if isinstance(one, ast.Global):
+                body.append(one)
+    if exposed:
+        body.append(ast.copy_location(ast.Nonlocal(exposed), at))
+    body += [unpacking(names, at), *variant.statements]
+    if is_generator:
+        give = ast.copy_location(ast.Yield(None), at)
+        body.append(ast.copy_location(ast.If(build.constant(False, at), [build.expression(give)], []), at))
+    kind = ast.AsyncFunctionDef if isinstance(node, ast.AsyncFunctionDef) else ast.FunctionDef
+    arguments = ast.arguments([], [ast.copy_location(ast.arg(STATE), at)], None, [], [], None, [])
+    inner: ast.stmt = _definition(kind(VARIANT_NAME, arguments, body, [], None), at)
+    if scope.class_name is not None:
+        owner = ast.ClassDef(scope.class_name, [], [], [inner], [])
+        inner = _definition(owner, at)
+    bound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in exposed]
+    factory = _definition(ast.FunctionDef(".factory", nothing, [*bound, inner], [], None), at)
+    return ast.fix_missing_locations(ast.Module([factory], []))
+
+
+def _definition(node: Any, at: ast.AST) -> ast.stmt:
+    if "type_params" in node._fields:
+        node.type_params = []
+    placed: ast.stmt = ast.copy_location(node, at)
+    return placed
+
+
+def unpacking(names: list[str], at: ast.AST) -> ast.stmt:
+    targets: list[ast.expr] = [build.store(name, at) for name in names]
+    pop = ast.copy_location(ast.Attribute(build.load(STATE, at), "pop", ast.Load()), at)
+    value = ast.copy_location(ast.Call(pop, [], []), at)
+    return ast.copy_location(ast.Assign([ast.copy_location(ast.Tuple(targets, ast.Store()), at)], value), at)

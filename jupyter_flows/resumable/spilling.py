@@ -1,0 +1,130 @@
+"""Values that wait on Python's value stack across a call get a name: ``a.x + f()`` -> ``(.1 := a.x) + f()``.
+
+The expression keeps its shape, order and positions, and computes exactly what it did; the name is only a
+second reference, read by a savepoint, gone with the statement. Nothing is kept for constants and for
+variables that only this function's own statements can rebind, so most code stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from . import build
+from .operands import BRANCHING, Stable, Suspension, needs_keeping, slots
+
+
+class Spiller:
+    """Rewrites the expressions of one statement."""
+
+    def __init__(self, suspends: Suspension, is_stable: Stable, new_name: Callable[[], str]) -> None:
+        self._suspends = suspends
+        self._is_stable = is_stable
+        self._new_name = new_name
+        self._depth = 0  # inside how many parts that may not be evaluated at all
+        self.names: list[str] = []
+        self.uncertain: list[str] = []
+
+    def keep(self, value: ast.expr) -> ast.expr:
+        """The same value, with a name."""
+        name = self._new_name()
+        (self.uncertain if self._depth else self.names).append(name)
+        return ast.copy_location(ast.NamedExpr(build.store(name, value), value), value)
+
+    def cleanup(self, at: ast.AST) -> list[ast.stmt]:
+        statements: list[ast.stmt] = [build.delete(self.names, at)] if self.names else []
+        for name in self.uncertain:
+            statements += build.forget(name, at)
+        return statements
+
+    def parts(self, node: ast.AST, order: list[ast.AST] | None = None) -> None:
+        """Rewrite the parts of a node in place, keeping those that wait for a later one."""
+        found = slots(node)
+        waits = not isinstance(node, BRANCHING)
+        for number, slot in enumerate(found):
+            part = slot.get(node)
+            uncertain = (
+                number > 0
+                and isinstance(node, (*BRANCHING, ast.Compare))
+                and (number > 1 or not isinstance(node, ast.Compare))
+            )
+            self._depth += uncertain
+            part = self.expression(part)
+            later = any(self._suspends(one.get(node)) for one in found[number + 1 :])
+            if waits and later and needs_keeping(part, self._is_stable):
+                part = self._kept_part(part)
+            self._depth -= uncertain
+            slot.put(node, part)
+
+    def _kept_part(self, part: ast.AST) -> ast.AST:
+        if isinstance(part, ast.Starred):
+            spread = ast.copy_location(ast.List([part], ast.Load()), part)
+            return ast.copy_location(ast.Starred(self.keep(spread), part.ctx), part)
+        if isinstance(part, ast.keyword):
+            if part.arg is None:
+                part.value = self.keep(ast.copy_location(ast.Dict([None], [part.value]), part.value))
+            else:
+                part.value = self.keep(part.value)
+            return part
+        if isinstance(part, ast.FormattedValue):
+            text = ast.copy_location(ast.JoinedStr([part]), part)
+            return ast.copy_location(ast.FormattedValue(self.keep(text), -1, None), part)
+        if isinstance(part, ast.Slice):
+            for name in ("lower", "upper", "step"):
+                one = getattr(part, name)
+                if one is not None and needs_keeping(one, self._is_stable):
+                    setattr(part, name, self.keep(one))
+            return part
+        assert isinstance(part, ast.expr)
+        return self.keep(part)
+
+    def expression(self, node: ast.AST) -> ast.AST:
+        """Rewrite an expression in place; gives the node to use for it."""
+        if not self._suspends(node) or isinstance(node, ast.Lambda):
+            return node
+        if isinstance(node, ast.Dict):
+            self._dict(node)
+            return node
+        self.parts(node)
+        if isinstance(node, ast.Call) and not self._suspends.is_safe_call(node):
+            self._keep_callee(node)
+        return node
+
+    def _dict(self, node: ast.Dict) -> None:
+        found = slots(node)
+        for number, slot in enumerate(found):
+            part = self.expression(slot.get(node))
+            assert isinstance(part, ast.expr)
+            later = any(self._suspends(one.get(node)) for one in found[number + 1 :])
+            if later and needs_keeping(part, self._is_stable):
+                if slot.field == "values" and node.keys[slot.index or 0] is None:
+                    part = ast.copy_location(ast.Dict([None], [part]), part)
+                part = self.keep(part)
+            slot.put(node, part)
+
+    def _keep_callee(self, node: ast.Call) -> None:
+        """Give what is called a name where a savepoint could not find it again, to check the call site."""
+        function = node.func
+        if isinstance(function, ast.Name | ast.NamedExpr | ast.Constant):
+            return
+        if not isinstance(function, ast.Attribute):
+            node.func = self.keep(function)
+            return
+        receiver = function.value
+        while isinstance(receiver, ast.Attribute):
+            receiver = receiver.value
+        if not isinstance(receiver, ast.Name | ast.NamedExpr | ast.Constant) and not _is_super(receiver):
+            function.value = self.keep(function.value)
+
+
+def _is_super(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+
+
+def bound_in(node: ast.AST) -> set[str]:
+    """Names that assignment expressions in these expressions bind."""
+    return {
+        one.target.id
+        for one in ast.walk(node)
+        if isinstance(one, ast.NamedExpr) and not one.target.id.startswith(".")
+    }

@@ -1,0 +1,167 @@
+"""Names of temporaries, and the few functions that normalised code calls.
+
+A name that starts with a dot cannot be written in Python, so it cannot clash with the author's and is never
+mangled in a class. Functions reach normalised code as constants: the tree holds a marker string, and
+`with_helpers` puts the function into the compiled code in its place, so nothing is looked up by name and
+nothing an author does can change it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+import types
+from typing import Any
+
+MARK = "\0resumable "
+
+_uncatchable: tuple[type[BaseException], ...] = ()
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of ours: never shown to people, never listed."""
+    return name.startswith(".")
+
+
+def set_uncatchable(*types_: type[BaseException]) -> None:
+    """Tell which exception types no handler of a flow may catch; `finally` blocks still run.
+
+    Holds for all units of the process, those compiled before too.
+    """
+    global _uncatchable
+    _uncatchable = types_
+
+
+def _current_uncatchable() -> tuple[type[BaseException], ...]:
+    return _uncatchable
+
+
+def _display(value: object) -> None:
+    sys.displayhook(value)
+
+
+def _visible(names: Any) -> Any:
+    """What `locals()` or `dir()` gave, without temporaries; the module's own dict stays itself."""
+    if isinstance(names, list):
+        return [name for name in names if not (isinstance(name, str) and name.startswith("."))]
+    if isinstance(names, dict) and any(isinstance(name, str) and name.startswith(".") for name in names):
+        if "__builtins__" in names or "__name__" in names:
+            return names
+        return {name: value for name, value in names.items() if not name.startswith(".")}
+    return names
+
+
+def _narrowed(caught: Any) -> Any:
+    """Types for an `except*` clause that would catch a life-cycle signal, without the signals."""
+    flat: list[Any] = []
+    for one in caught if isinstance(caught, tuple) else (caught,):
+        if isinstance(one, type) and any(issubclass(signal, one) for signal in _uncatchable):
+            flat += [sub for sub in one.__subclasses__() if not issubclass(sub, _uncatchable)]
+        else:
+            flat.append(one)
+    return tuple(flat)
+
+
+def _raise_again(error: BaseException) -> None:
+    """Raise a saved exception as it was, so that it is the one being handled again."""
+    kept = error.__traceback__, error.__context__, error.__cause__, error.__suppress_context__
+    _kept_state[id(error)] = kept
+    raise error
+
+
+_kept_state: dict[int, tuple[Any, ...]] = {}
+
+
+def _settle(error: BaseException) -> None:
+    """Undo what raising again did to the exception's traceback and context."""
+    traceback, context, cause, suppress = _kept_state.pop(id(error))
+    error.__traceback__ = traceback
+    error.__cause__ = cause
+    error.__context__ = context
+    error.__suppress_context__ = suppress
+
+
+def _entered(manager: Any) -> Any:
+    """A stand-in whose `with` skips `__enter__` and leaves through the manager's own `__exit__`.
+
+    Its `__exit__` is the manager's bound method itself: no frame of ours stands between when it runs.
+    """
+    kind = type(manager)
+    body: dict[str, Any] = {}
+    for enter, leave in (("__enter__", "__exit__"), ("__aenter__", "__aexit__")):
+        method = _looked_up(kind, manager, leave)
+        if method is not None:
+            body[enter], body[leave] = staticmethod(int if enter == "__enter__" else _already), method
+    return type("entered", (), body)()
+
+
+async def _already() -> None:
+    return None
+
+
+def _looked_up(kind: type, manager: Any, name: str) -> Any:
+    for owner in kind.__mro__:
+        if name in owner.__dict__:
+            found = owner.__dict__[name]
+            bind = getattr(type(found), "__get__", None)
+            return found if bind is None else _Bound(bind(found, manager, kind))
+    return None
+
+
+class _Bound(staticmethod):  # type: ignore[type-arg]
+    """Keeps a callable from being bound a second time."""
+
+
+def _after_first(iterator: Any) -> Any:
+    """The iterator with one more item in front, for the pass that is already under way."""
+    return itertools.chain((None,), iterator)
+
+
+def _sweep(prefix: str) -> None:
+    """Remove what a cell's temporaries left in its namespace after an exception."""
+    names = sys._getframe(1).f_globals
+    for name in [name for name in names if name.startswith(prefix)]:
+        del names[name]
+
+
+HELPERS: dict[str, Any] = {
+    "slice": slice,
+    "sweep": _sweep,
+    "set": set,
+    "iter": iter,
+    "exception": sys.exception,
+    "uncatchable": _current_uncatchable,
+    "narrowed": _narrowed,
+    "display": _display,
+    "visible": _visible,
+    "raise again": _raise_again,
+    "settle": _settle,
+    "entered": _entered,
+    "after first": _after_first,
+}
+
+
+_LIFTED = re.compile(r"(^|\.)\.(listcomp|setcomp|dictcomp|genexpr)\d+")
+
+
+def with_helpers(code: types.CodeType) -> types.CodeType:
+    """The code with the functions in place of their markers, in all nested code too.
+
+    Lifted comprehensions get the names that tracebacks show (``<listcomp>``).
+    """
+    constants = []
+    changed = False
+    for constant in code.co_consts:
+        replaced = constant
+        if isinstance(constant, types.CodeType):
+            replaced = with_helpers(constant)
+        elif isinstance(constant, str) and constant.startswith(MARK):
+            replaced = HELPERS[constant.removeprefix(MARK)]
+        changed = changed or replaced is not constant
+        constants.append(replaced)
+    if _LIFTED.search(code.co_qualname):
+        code = code.replace(
+            co_name=_LIFTED.sub(r"\1<\2>", code.co_name), co_qualname=_LIFTED.sub(r"\1<\2>", code.co_qualname)
+        )
+    return code.replace(co_consts=tuple(constants)) if changed else code

@@ -1,0 +1,384 @@
+"""Units: compiled pieces of flow source, and the way from an instruction back to its syntax tree.
+
+To find the node that a frame stands at, the same tree is compiled once more, when first needed, with node
+numbers in the place of columns. Columns never influence the bytecode, so both codes have the same
+instructions (this is checked), and the position of an instruction in the second one is a node's number:
+exact, where line and column could be ambiguous.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import hashlib
+import linecache
+import os
+import types
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from . import scopes
+from .normalising import normalise
+from .operands import Steps
+from .temporaries import with_helpers
+
+#: Changes whenever the same source would be normalised differently: old savepoints name the rules they know.
+RULES = 1
+
+_NUMBER_BASE = 1_000_000
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
+
+
+class UnknownUnit(LookupError):
+    """No unit of that digest is known here; `register_source` makes it known."""
+
+
+@dataclass(frozen=True)
+class UnitSource:
+    """What must be kept of a unit to go on in another process."""
+
+    source: str
+    filename: str
+    interactive: bool
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A function, class or module of a unit: its node, its place and the names analysis."""
+
+    node: ast.AST
+    place: str
+    names: scopes.Scope
+    class_name: str | None
+
+    def is_stable(self, name: str) -> bool:
+        return self.names.is_stable(name)
+
+
+class Unit:
+    """One compiled piece of flow source: run it with ``exec(unit.code, namespace)``.
+
+    Attributes: `source`, `filename`, `interactive` as given; `digest` names the unit, the same for the same
+    source everywhere; `code`; `is_normalised` is False for the rare source that Python compiles but its
+    normalised form not (nested too deep): it runs, and its savepoints are inexact.
+    """
+
+    def __init__(self, source: str, filename: str, interactive: bool) -> None:
+        self.source = source
+        self.filename = filename
+        self.interactive = interactive
+        self.digest = digest_of(source, interactive)
+        original = ast.parse(source, filename)
+        # The author's own errors and warnings, exactly as Python gives them.
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if interactive else 0
+        plain = compile(source, filename, "exec", flags, dont_inherit=True)
+        self.flags = flags | (plain.co_flags & _future_flags())
+        self.is_normalised = True
+        self.tree: ast.Module
+        try:
+            self.tree = normalise(ast.parse(source, filename), self.digest[:6], interactive)
+            self.code = self.compiled(self.tree)
+        except (SyntaxError, RecursionError):
+            self.is_normalised = False
+            self.tree = original
+            self.code = plain
+        _register_codes(self.code, self, None)
+        _show_source(filename, source)
+
+    def compiled(self, tree: ast.Module) -> types.CodeType:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code: types.CodeType = compile(tree, self.filename, "exec", self.flags, dont_inherit=True)
+        return with_helpers(code)
+
+    def __repr__(self) -> str:
+        return f"<Unit {self.digest[:8]} {self.filename}>"
+
+    # --- the tree --------------------------------------------------------------------------------
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the normalised tree; each knows its `number` in this list."""
+        found: list[ast.AST] = []
+        for number, node in enumerate(_preorder(self.tree)):
+            node.number = number  # type: ignore[attr-defined]
+            found.append(node)
+        return found
+
+    @cached_property
+    def _parents(self) -> dict[int, tuple[ast.AST, str, int | None]]:
+        parents: dict[int, tuple[ast.AST, str, int | None]] = {}
+        for node in self.nodes:
+            for field, value in ast.iter_fields(node):
+                for index, child in enumerate(value) if isinstance(value, list) else ((None, value),):
+                    if isinstance(child, ast.AST) and hasattr(child, "number"):
+                        parents[child.number] = (node, field, index)
+        return parents
+
+    @cached_property
+    def scopes(self) -> dict[int, Scope]:
+        """Scopes by the number of their node."""
+        analysed = scopes.analyse(self.tree)
+        assert self.nodes
+        found: dict[int, Scope] = {}
+        seen: dict[str, int] = {}
+        for node, names in analysed.items():
+            if names.kind == "comprehension":
+                continue
+            place = _place(names)
+            seen[place] = seen.get(place, 0) + 1
+            if seen[place] > 1:
+                place += f"#{seen[place]}"
+            found[node.number] = Scope(node, place, names, _class_around(names))  # type: ignore[attr-defined]
+        return found
+
+    @cached_property
+    def by_place(self) -> dict[str, Scope]:
+        return {scope.place: scope for scope in self.scopes.values()}
+
+    def parent(self, number: int) -> tuple[ast.AST, str, int | None] | None:
+        return self._parents.get(number)
+
+    def locate(self, number: int) -> tuple[Scope, Steps]:
+        """The scope whose code evaluates this node, and the way from the scope to the node."""
+        steps: list[tuple[str, int | None]] = []
+        while True:
+            found = self.parent(number)
+            if found is None:
+                return self.scopes[number], tuple(reversed(steps))
+            parent, field, index = found
+            steps.append((field, index))
+            number = parent.number  # type: ignore[attr-defined]
+            if number in self.scopes and field == "body" and not isinstance(parent, ast.Module):
+                return self.scopes[number], tuple(reversed(steps))
+
+    def node_at(self, scope: Scope, steps: Steps) -> ast.AST:
+        node: Any = scope.node
+        for field, index in steps:
+            node = getattr(node, field)
+            node = node if index is None else node[index]
+        assert isinstance(node, ast.AST)
+        return node
+
+    # --- the code --------------------------------------------------------------------------------
+
+    @cached_property
+    def _codes_by_place(self) -> dict[str, types.CodeType]:
+        assert self.nodes
+        found: dict[str, types.CodeType] = {}
+        for code, numbered in pairs(self.code, self.numbered(self.tree)):
+            number = _first_number(numbered)
+            if number is not None:
+                scope, _ = self.locate(number)
+                found.setdefault(scope.place, code)
+        return found
+
+    def code_at(self, place: str) -> types.CodeType:
+        """The code of the function at a place. Raises LookupError if there is none."""
+        code = self._codes_by_place.get(place)
+        if code is None:
+            raise LookupError(f"{self.filename} has no function at {place}")
+        return code
+
+    @cached_property
+    def places(self) -> dict[int, str]:
+        """Places by the id of the code object."""
+        return self.places_in(self.tree, self.code)
+
+    def places_in(self, tree: ast.Module, code: types.CodeType) -> dict[int, str]:
+        assert self.nodes
+        found = {}
+        for mine, numbered in pairs(code, self.numbered(tree)):
+            number = _first_number(numbered)
+            place = self.locate(number)[0].place if number is not None else ""
+            if place and not (mine.co_name in _COMPREHENSIONS and mine.co_name.strip("<>") not in place):
+                found[id(mine)] = place
+        return found
+
+    def numbered(self, tree: ast.Module) -> types.CodeType:
+        """The tree compiled with node numbers in the place of columns."""
+        assert self.nodes
+        return self.compiled(_with_numbers(tree))
+
+    def positions(self, tree: ast.Module, code: types.CodeType) -> dict[int, list[int | None]]:
+        """For each code object (by id) the node number of every instruction."""
+        found: dict[int, list[int | None]] = {}
+        for mine, numbered in pairs(code, self.numbered(tree)):
+            if mine.co_code != numbered.co_code:
+                continue
+            found[id(mine)] = [_number(position) for position in numbered.co_positions()]
+        return found
+
+    @cached_property
+    def _own_positions(self) -> dict[int, list[int | None]]:
+        return self.positions(self.tree, self.code)
+
+
+def _future_flags() -> int:
+    return __future__.annotations.compiler_flag
+
+
+def digest_of(source: str, interactive: bool) -> str:
+    return hashlib.sha256(f"{int(interactive)}\0{source}".encode()).hexdigest()[:32]
+
+
+def _preorder(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _PLACED) or any(True for _ in ast.iter_child_nodes(child)):
+            yield from _preorder(child)
+
+
+def _place(names: scopes.Scope) -> str:
+    parts: list[str] = []
+    scope: scopes.Scope | None = names
+    while scope is not None and scope.kind != "module":
+        if scope.kind != "comprehension":
+            parts.append(getattr(scope.node, "name", "<lambda>"))
+            if scope.parent is not None and scope.parent.kind in ("function", "comprehension"):
+                parts.append("<locals>")
+        scope = scope.parent
+    return ".".join(reversed(parts)) or "<module>"
+
+
+def _class_around(names: scopes.Scope) -> str | None:
+    scope: scopes.Scope | None = names
+    while scope is not None:
+        if isinstance(scope.node, ast.ClassDef):
+            return scope.node.name
+        scope = scope.parent
+    return None
+
+
+def pairs(first: types.CodeType, second: types.CodeType) -> Iterator[tuple[types.CodeType, types.CodeType]]:
+    """Corresponding code objects of two compilations of the same tree."""
+    yield first, second
+    inner = [one for one in first.co_consts if isinstance(one, types.CodeType)]
+    other = [one for one in second.co_consts if isinstance(one, types.CodeType)]
+    for one, two in zip(inner, other, strict=True):
+        yield from pairs(one, two)
+
+
+def _with_numbers(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_numbers(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return node
+    copy = type(node)(
+        **{name: _with_numbers(getattr(node, name)) for name in node._fields if hasattr(node, name)}
+    )
+    if hasattr(node, "lineno"):
+        copy.lineno, copy.end_lineno = node.lineno, node.end_lineno  # type: ignore[attr-defined]
+        copy.col_offset = 0  # type: ignore[attr-defined]
+        copy.end_col_offset = _NUMBER_BASE + getattr(node, "number", -2)  # type: ignore[attr-defined]
+    return copy
+
+
+def _number(position: tuple[int | None, int | None, int | None, int | None]) -> int | None:
+    end = position[3]
+    return end - _NUMBER_BASE if end is not None and end >= _NUMBER_BASE else None  # below: a node of ours
+
+
+def _first_number(numbered: types.CodeType) -> int | None:
+    for position in numbered.co_positions():
+        number = _number(position)
+        if number is not None:
+            return number
+    return None
+
+
+# --- what is known in this process ---------------------------------------------------------------
+
+_units: dict[str, Unit] = {}
+_sources: dict[str, UnitSource] = {}
+_codes: dict[int, tuple[types.CodeType, Unit, Any]] = {}
+
+
+def _register_codes(code: types.CodeType, unit: Unit, variant: Any) -> None:
+    _codes[id(code)] = (code, unit, variant)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _register_codes(constant, unit, variant)
+
+
+register_codes = _register_codes
+
+
+def _show_source(filename: str, source: str) -> None:
+    """Let tracebacks and `inspect` find the author's text, where no file of that name has it."""
+    if filename not in linecache.cache and not os.path.exists(filename):
+        lines = [line + "\n" for line in source.splitlines()]
+        linecache.cache[filename] = (len(source), None, lines, filename)
+
+
+def compile_unit(source: str, filename: str, interactive: bool = False) -> Unit:
+    """Compile a cell or script so that it can be gone on from anywhere.
+
+    Arguments: `source` is Python (magics already transformed); `filename` is what tracebacks show;
+    `interactive` sends the value of a last expression to `sys.displayhook` and allows `await` at top level.
+    Raises SyntaxError, and ValueError for source with null bytes, as Python's own `compile` does.
+    """
+    unit = Unit(source, filename, interactive)
+    _units[unit.digest] = unit
+    _sources[unit.digest] = UnitSource(source, os.path.basename(filename), interactive)
+    return unit
+
+
+def register_source(digest: str, source: str, filename: str, interactive: bool = False) -> None:
+    """Make a unit known again in this process; it is compiled when first needed.
+
+    Raises ValueError if the source is not the one that the digest names.
+    """
+    if digest_of(source, interactive) != digest:
+        raise ValueError(f"the source kept for {filename} is not the one that ran: its digest differs")
+    _sources.setdefault(digest, UnitSource(source, filename, interactive))
+
+
+def unit_source(digest: str) -> UnitSource:
+    """The source that must be kept for this unit. Raises UnknownUnit."""
+    try:
+        return _sources[digest]
+    except KeyError:
+        raise UnknownUnit(f"no unit {digest} is known in this process") from None
+
+
+def unit(digest: str) -> Unit:
+    """The compiled unit. Raises UnknownUnit."""
+    found = _units.get(digest)
+    if found is None:
+        kept = unit_source(digest)
+        found = _units[digest] = Unit(kept.source, kept.filename, kept.interactive)
+    return found
+
+
+def unit_of(code: types.CodeType) -> Unit | None:
+    """The unit that this code was compiled from, or None for code that is not a flow's."""
+    known = _codes.get(id(code))
+    return known[1] if known is not None else None
+
+
+def place_of(code: types.CodeType) -> tuple[str, str] | None:
+    """Digest and place of the function that a code object belongs to, also while it is being gone on with."""
+    known = _codes.get(id(code))
+    if known is None:
+        return None
+    _, owner, variant = known
+    if variant is not None and code is variant.code:
+        return owner.digest, variant.scope.place
+    place = owner.places.get(id(code)) if variant is None else variant.places.get(id(code))
+    return (owner.digest, place) if place is not None else None
+
+
+def position_of(code: types.CodeType, offset: int) -> int | None:
+    """The number of the node that the instruction at `offset` belongs to."""
+    known = _codes.get(id(code))
+    if known is None:
+        return None
+    _, owner, variant = known
+    table = (owner._own_positions if variant is None else variant.positions).get(id(code))
+    number = table[offset // 2] if table is not None and offset >= 0 else None
+    return number if number is not None and number >= 0 else None

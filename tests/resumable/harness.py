@@ -1,0 +1,286 @@
+"""Stop everywhere: run a program, stop at each of its calls, go on in a fresh process, compare everything.
+
+A program calls `point(value)`, which returns the value, and `fail(error)`, which raises; both stand for
+Flow-API calls. `journey` runs it once without stopping and keeps a pickled savepoint of every call.
+Children are forked from a process that never saw the program: nothing but bytes gets across.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import pickle
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cloudpickle
+
+from jupyter_flows import resumable
+
+NAMESPACE = "the flow's namespace"
+
+
+class Outcome(BaseException):
+    """Stops a program at once."""
+
+
+class FlowPickler(cloudpickle.Pickler):
+    """Functions and cells of units by our reducers, the namespace by reference, classes by cloudpickle."""
+
+    def __init__(self, file: Any, namespace: dict[str, Any]) -> None:
+        super().__init__(file, protocol=5)
+        self._namespace = namespace
+
+    def persistent_id(self, obj: Any) -> Any:
+        return NAMESPACE if obj is self._namespace else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, types.FunctionType) and resumable.unit_of(obj.__code__) is not None:
+            return resumable.reduce_function(obj)
+        if isinstance(obj, types.CellType):
+            return resumable.reduce_cell(obj)
+        if hasattr(resumable, "reduce_generator") and isinstance(
+            obj, types.GeneratorType | types.CoroutineType
+        ):
+            return resumable.reduce_generator(obj)
+        return super().reducer_override(obj)
+
+
+class FlowUnpickler(pickle.Unpickler):
+    def __init__(self, file: Any, namespace: dict[str, Any]) -> None:
+        super().__init__(file)
+        self._namespace = namespace
+
+    def persistent_load(self, pid: Any) -> Any:
+        assert pid == NAMESPACE
+        return self._namespace
+
+
+@dataclass
+class Result:
+    """What a run leaves behind."""
+
+    printed: str
+    error: str | None
+    variables: dict[str, str]
+    points: list[str]
+
+
+@dataclass
+class Stop:
+    """A savepoint: its bytes, and what had happened before it."""
+
+    data: bytes | None
+    reason: str | None
+    printed: str
+    points: list[str]
+    site: resumable.Place | None = None
+
+
+@dataclass
+class Runner:
+    """One process's side of a program."""
+
+    on_call: Callable[[Runner, resumable.Continuation, Any, bool], None] | None = None
+    points: list[str] = field(default_factory=list)
+    namespace: dict[str, Any] = field(default_factory=dict)
+    out: io.StringIO = field(default_factory=io.StringIO)
+
+    def _call(self, callee: Any, value: Any, raises: bool) -> Any:
+        frame = sys._getframe(2)
+        if self.on_call is not None:
+            self.on_call(self, resumable.capture(frame, callee), value, raises)
+        self.points.append(repr(value) if not isinstance(value, BaseException) else type(value).__name__)
+        if raises:
+            raise value
+        return value
+
+    def run(self, action: Callable[[], Any]) -> Result:
+        error = None
+        with contextlib.redirect_stdout(self.out):
+            try:
+                action()
+            except Exception as caught:
+                error = f"{type(caught).__name__}: {caught}"
+        return Result(self.out.getvalue(), error, readable(self.namespace), self.points)
+
+    def save(self, continuation: resumable.Continuation, value: Any, raises: bool) -> bytes:
+        file = io.BytesIO()
+        shown = {key: one for key, one in self.namespace.items() if key not in _HIDDEN and key[0] != "."}
+        FlowPickler(file, self.namespace).dump((continuation, continuation.locals(), shown, value, raises))
+        return file.getvalue()
+
+    def go_on(self, data: bytes) -> Result:
+        continuation, values, names, value, raises = FlowUnpickler(io.BytesIO(data), self.namespace).load()
+        self.namespace.update(names)
+        continuation = continuation.with_locals(values)
+        self.points.append(repr(value) if not isinstance(value, BaseException) else type(value).__name__)
+        outcome = {"error": value} if raises else {"value": value}
+        return self.run(lambda: continuation.resume(namespace=self.namespace, **outcome))
+
+
+_current: Runner | None = None
+_HIDDEN = frozenset({"__builtins__", "__name__", "point", "fail", "__annotations__"})
+
+
+def point(value: Any = None) -> Any:
+    """A Flow-API call that returns its argument."""
+    assert _current is not None
+    return _current._call(point, value, False)
+
+
+def fail(error: BaseException) -> Any:
+    """A Flow-API call that raises its argument."""
+    assert _current is not None
+    return _current._call(fail, error, True)
+
+
+class Api:
+    """`this.point(…)`, as flows write it."""
+
+    def point(self, value: Any = None) -> Any:
+        assert _current is not None
+        return _current._call(self.point, value, False)
+
+    def __repr__(self) -> str:
+        return "Api()"
+
+    def __reduce__(self) -> Any:
+        return Api, ()
+
+
+def new_runner(on_call: Any = None) -> Runner:
+    global _current
+    _current = Runner(on_call)
+    _current.namespace.update(__name__="__main__", point=point, fail=fail, this=Api())
+    return _current
+
+
+def readable(namespace: dict[str, Any]) -> dict[str, str]:
+    kinds = (int, float, str, bool, list, dict, tuple, set, type(None))
+    return {
+        name: repr(value)
+        for name, value in namespace.items()
+        if isinstance(value, kinds) and name not in _HIDDEN and " at 0x" not in repr(value)
+    }
+
+
+def plain_run(source: str) -> Result:
+    """The program as Python itself runs it."""
+    runner = new_runner()
+    code = compile(source, "plain.py", "exec", dont_inherit=True)
+    return runner.run(lambda: exec(code, runner.namespace))
+
+
+def journey(source: str) -> tuple[Result, list[Stop]]:
+    """Run the program as a unit, without stopping, with a savepoint at every call."""
+    stops: list[Stop] = []
+
+    def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
+        data = runner.save(continuation, value, raises) if continuation.exact else None
+        stops.append(
+            Stop(
+                data,
+                continuation.inexact_reason,
+                runner.out.getvalue(),
+                list(runner.points),
+                continuation.site,
+            )
+        )
+
+    runner = new_runner(on_call)
+    unit = resumable.compile_unit(source, "program.py")
+    return runner.run(lambda: exec(unit.code, runner.namespace)), stops
+
+
+def in_child(action: Callable[[], Any]) -> Any:
+    """Run in a forked process, give what it returns (or the traceback it died of, as an AssertionError)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            answer: Any = (True, action())
+        except BaseException:
+            answer = (False, traceback.format_exc())
+        with os.fdopen(writing, "wb") as file:
+            pickle.dump(answer, file)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        data = file.read()
+    os.waitpid(child, 0)
+    good, answer = pickle.loads(data)
+    assert good, answer
+    return answer
+
+
+def _go_on(data: bytes) -> Result:
+    return new_runner().go_on(data)
+
+
+def _go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
+    """Go on to the next call only."""
+    found: list[Stop] = []
+
+    def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
+        data = runner.save(continuation, value, raises) if continuation.exact else None
+        found.append(Stop(data, continuation.inexact_reason, runner.out.getvalue(), list(runner.points)))
+        raise Outcome
+
+    runner = new_runner(on_call)
+    try:
+        return runner.go_on(data), None
+    except Outcome:
+        return None, found[0]
+
+
+def compare(source: str, *, every: int = 1, chained: bool = True, exact: bool = True) -> int:
+    """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError on any difference."""
+    plain = in_child(functools.partial(plain_run, source))
+    whole, stops = in_child(functools.partial(journey, source))
+    assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"
+    count = 0
+    for number, stop in enumerate(stops):
+        if stop.data is None:
+            assert not exact, f"stop {number} at {stop.site} is inexact: {stop.reason}"
+            continue
+        if number % every:
+            continue
+        result = in_child(functools.partial(_go_on, stop.data))
+        same(whole, stop.printed, stop.points, result, f"stop {number} at {stop.site}")
+        count += 1
+    if chained and stops and stops[0].data is not None:
+        _compare_chain(whole, stops[0])
+    return count
+
+
+def _compare_chain(whole: Result, stop: Stop) -> None:
+    """Stop again and again: each process gets only as far as the next call."""
+    printed, points = stop.printed, list(stop.points)
+    number = 0
+    while stop.data is not None:
+        result, following = in_child(functools.partial(_go_on_to_next, stop.data))
+        number += 1
+        if result is not None:
+            same(whole, printed, points, result, f"process {number} of a chain")
+            return
+        assert following is not None
+        printed += following.printed
+        points += following.points
+        stop = following
+
+
+def same(whole: Result, printed: str, points: list[str], result: Result, where: str) -> None:
+    assert printed + result.printed == whole.printed, (
+        f"{where}: printed {printed + result.printed!r} instead of {whole.printed!r} ({result.error})"
+    )
+    assert points + result.points == whole.points, f"{where}: {points + result.points} != {whole.points}"
+    assert result.error == whole.error, f"{where}: {result.error} != {whole.error}"
+    assert result.variables == whole.variables, f"{where}: {result.variables} != {whole.variables}"
