@@ -1,4 +1,4 @@
-"""Ordinary Python that stops at any Flow-API call and goes on, in another process, at exactly that instruction.
+"""Ordinary Python that stops at any Flow-API call and goes on, elsewhere, at exactly that instruction.
 
 `compile_unit` normalises and compiles flow source, `capture` takes the call stack at a Flow-API call,
 `Continuation.resume` goes on. docs/resumable.md tells how it works and what it refuses.

@@ -131,7 +131,7 @@ def attribute(receiver: Any, name: str) -> Any:
 
 
 def role_of(called: Any, matches: Matches) -> str | None:
-    """How calling this object runs the function that matches: CALL, INIT (a class runs its `__init__`), or None."""
+    """How calling this object runs the matching function: CALL, INIT (by a class's `__init__`), or None."""
     if isinstance(called, types.FunctionType):
         return CALL if matches(called) else None
     if isinstance(called, types.MethodType):
@@ -147,9 +147,10 @@ def role_of(called: Any, matches: Matches) -> str | None:
 
 
 def _role_of_class(called: type, matches: Matches) -> str | None:
-    if type(called).__call__ is not type.__call__:
-        return None
-    if called.__new__ is not object.__new__ and isinstance(called.__new__, types.FunctionType):
+    for kind in type.mro(type(called)):
+        if kind is not type and kind is not object and "__call__" in vars(kind):
+            return None
+    if isinstance(called.__new__, types.FunctionType):
         return None
     method = attribute(called, "__init__")
     return INIT if isinstance(method, types.FunctionType) and matches(method) else None

@@ -81,9 +81,8 @@ def _captured_frame(
     variables = _variables(frame, scope)
     role = _role(frame, inner, callee, node, scope, variables)
     kept = Frame(unit.digest, scope.place, steps, role)
-    exposed = scope.names.exposed_names()
-    if exposed:
-        kept.cells = _cells(variables, exposed, scope)
+    if scope.names.exposed_names():
+        kept.cells = _cells(variables, scope)
     for name, value in variables.items():
         if name not in _OURS and name not in kept.cells and not name.startswith((".first", ".item")):
             kept.variables[name] = value
@@ -136,8 +135,10 @@ def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:
     return (
         place is None
         or place[1] != scope.place
-        or (code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>")
-        and ("comp" not in scope.place.rpartition(".")[2]))
+        or (
+            code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>")
+            and ("comp" not in scope.place.rpartition(".")[2])
+        )
     )
 
 
@@ -147,7 +148,7 @@ def _variables(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
     return dict(frame.f_locals)
 
 
-def _cells(variables: dict[str, Any], exposed: list[str], scope: units.Scope) -> dict[str, types.CellType]:
+def _cells(variables: dict[str, Any], scope: units.Scope) -> dict[str, types.CellType]:
     holder = variables.get(CELLS)
     if isinstance(holder, dict):
         return dict(holder)
@@ -160,11 +161,12 @@ def _role(
     frame: types.FrameType,
     inner: types.FrameType | None,
     callee: Callable[..., Any],
-    node: ast.Call,
+    node: ast.AST,
     scope: units.Scope,
     variables: dict[str, Any],
 ) -> str:
     """How the call at the site runs the next frame. Raises Refused if it does not call it itself."""
+    assert isinstance(node, ast.Call)
     if inner is not None:
         going_on = variables.get(NEXT)
         if isinstance(going_on, types.FunctionType) and going_on.__code__ is inner.f_code:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ class NotResumable(RuntimeError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the innermost frame waits: `line` from 1, `source` the statement, `function` the qualified name."""
+    """Where the innermost frame waits: `line` from 1, the statement's `source`, the qualified `function`."""
 
     line: int
     source: str
@@ -80,10 +81,8 @@ class Continuation:
                 found[_key(index, frame, name)] = value
             for name, cell in frame.cells.items():
                 found[f"state/cell {index} {name}"] = cell
-                try:
+                with contextlib.suppress(ValueError):
                     found[_key(index, frame, name)] = cell.cell_contents
-                except ValueError:
-                    pass
         return found
 
     def with_locals(self, values: Mapping[str, Any]) -> Continuation:

@@ -126,7 +126,7 @@ class Lifter(ast.NodeTransformer):
         arguments = ast.arguments([ast.arg(_ITERATOR)], [], None, [], [], None, [])
         function = ast.FunctionDef(name, arguments, body, [], None)
         if hasattr(ast, "TypeAlias"):
-            function.type_params = []
+            function.type_params = []  # type: ignore[attr-defined]
         return ast.fix_missing_locations(ast.copy_location(function, node))
 
     @staticmethod

@@ -460,7 +460,7 @@ class _Lowering:
         flag, error = self._frame.block_name("w"), self._frame.block_name("e")
         self._frame.blocks.append(flag)
         final, node.finalbody = node.finalbody, []
-        body = [self._try_without_final(node, [])] if node.handlers else self.block(node.body)
+        body: list[ast.stmt] = [self._try_without_final(node, [])] if node.handlers else self.block(node.body)
         self._frame.blocks.pop()
         body.append(build.assign(flag, build.constant(THROUGH, node), node))
         mark: list[ast.stmt] = [

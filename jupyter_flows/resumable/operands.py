@@ -115,9 +115,9 @@ class Suspension:
         if isinstance(function, ast.Constant):
             return isinstance(function.value, str) and function.value.startswith(MARK)
         if isinstance(function, ast.Name):
-            return function.id in self._safe or (
-                (function.id == "super" and not node.args) or (is_temporary(function.id) and "gen" in function.id)
-            )
+            is_super = function.id == "super" and not node.args
+            makes_generator = function.id.startswith(".genexpr")
+            return function.id in self._safe or is_super or makes_generator
         return False
 
     def __call__(self, node: ast.AST | None) -> bool:
@@ -232,7 +232,7 @@ def replaced(node: ast.AST, **fields: Any) -> Any:
     ast.copy_location(copy, node)
     number = getattr(node, "number", None)
     if number is not None:
-        copy.number = number
+        copy.number = number  # type: ignore[attr-defined]
     return copy
 
 

@@ -79,17 +79,15 @@ class Variant:
             raise Refused(f"a call inside {_described(node)} cannot be gone on from")
         return [replaced(node, **{field: self._expression(getattr(node, field), rest)})]
 
-    _Expr = _Return = _AnnAssign = _AugAssign = _one_part
+    _Expr = _Return = _AnnAssign = _one_part
 
-    def _AugAssign_checked(self, node: ast.AugAssign, steps: Steps) -> list[ast.stmt]:
+    def _AugAssign(self, node: ast.AugAssign, steps: Steps) -> list[ast.stmt]:
         if not steps or steps[0][0] != "value" or not isinstance(node.target, ast.Name):
             raise Refused(f"a call inside the target of `{_text(node)}` cannot be gone on from")
         name = node.target.id
         if not (name.startswith(".") or self._scope.is_stable(name)):
             raise Refused(f"the old value of `{name}` in `{_text(node)}` was not kept")
         return self._one_part(node, steps)
-
-    _AugAssign = _AugAssign_checked
 
     def _Assign(self, node: ast.Assign, steps: Steps) -> list[ast.stmt]:
         if steps[0][0] == "value":
@@ -115,10 +113,9 @@ class Variant:
         return self._one_part(node, steps)
 
     def _Assert(self, node: ast.Assert, steps: Steps) -> list[ast.stmt]:
-        if steps[0][0] == "msg":
-            return [
-                replaced(node, test=build.constant(False, node), msg=self._expression(node.msg, steps[1:]))
-            ]  # type: ignore[arg-type]
+        if steps[0][0] == "msg" and node.msg is not None:
+            message = self._expression(node.msg, steps[1:])
+            return [replaced(node, test=build.constant(False, node), msg=message)]
         return self._one_part(node, steps)
 
     # --- definitions -----------------------------------------------------------------------------
@@ -172,9 +169,7 @@ class Variant:
         if steps and steps[0][0] == "orelse":
             return self._block(node.orelse, steps)
         if not isinstance(node.iter, ast.Name) or not node.iter.id.startswith(".") or not steps:
-            raise Refused(
-                "the iterator of a `for` loop without calls inside was not kept; only calls can be gone on from there"
-            )
+            raise Refused("the iterator of a `for` loop was not kept: only calls can be gone on from there")
         if isinstance(node, ast.AsyncFor):
             raise Refused("a call inside `async for` cannot be gone on from")
         at = node.iter
@@ -248,7 +243,7 @@ class Variant:
         return [replaced(node, body=[again], handlers=[entered], orelse=[])]
 
     def _in_final(self, node: ast.Try, steps: Steps) -> list[ast.stmt]:
-        """``finally`` under way: the reason for which it was entered is established again, then it goes on."""
+        """``finally`` under way: why it was entered is established again, then it goes on."""
         flag = self._flag_of(node)
         if flag is None:
             raise Refused(
@@ -320,16 +315,14 @@ def _described(node: ast.AST) -> str:
 def function_tree(
     scope: Scope, variant: Variant, names: list[str], exposed: list[str], is_generator: bool
 ) -> ast.Module:
-    """A module that defines the variant as a function inside a factory (and inside a class, for private names)."""
+    """A module that defines the variant as a function in a factory (and in a class, for private names)."""
     node = scope.node
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     at = variant.statements[0]
     nothing = ast.arguments([], [], None, [], [], None, [])
     body: list[ast.stmt] = []
     if not isinstance(node, ast.Lambda):
-        for one in node.body:
-            if isinstance(one, ast.Global):
-                body.append(one)
+        body += [one for one in node.body if isinstance(one, ast.Global)]
     if exposed:
         body.append(ast.copy_location(ast.Nonlocal(exposed), at))
     body += [unpacking(names, at), *variant.statements]

@@ -75,7 +75,7 @@ class Scope:
         return name in self.parameters and name not in self.bound and not self.is_rebound_inside(name)
 
     def captured_names(self) -> set[str]:
-        """Own variables that functions defined in this one use (comprehensions that run at once do not count)."""
+        """Own variables that functions inside use (comprehensions that run at once do not count)."""
         found: set[str] = set()
         for inner in self.inside():
             is_passing = inner.kind == "comprehension" and not isinstance(inner.node, ast.GeneratorExp)

@@ -37,7 +37,7 @@ class Spiller:
             statements += build.forget(name, at)
         return statements
 
-    def parts(self, node: ast.AST, order: list[ast.AST] | None = None) -> None:
+    def parts(self, node: ast.AST) -> None:
         """Rewrite the parts of a node in place, keeping those that wait for a later one."""
         found = slots(node)
         waits = not isinstance(node, BRANCHING)

@@ -57,7 +57,8 @@ def _narrowed(caught: Any) -> Any:
     flat: list[Any] = []
     for one in caught if isinstance(caught, tuple) else (caught,):
         if isinstance(one, type) and any(issubclass(signal, one) for signal in _uncatchable):
-            flat += [sub for sub in one.__subclasses__() if not issubclass(sub, _uncatchable)]
+            below: list[type[Any]] = one.__subclasses__()
+            flat += [kind for kind in below if not issubclass(kind, _uncatchable)]
         else:
             flat.append(one)
     return tuple(flat)

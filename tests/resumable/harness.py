@@ -242,7 +242,7 @@ def _go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
 
 
 def compare(source: str, *, every: int = 1, chained: bool = True, exact: bool = True) -> int:
-    """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError on any difference."""
+    """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError if they differ."""
     plain = in_child(functools.partial(plain_run, source))
     whole, stops = in_child(functools.partial(journey, source))
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"

@@ -49,7 +49,7 @@ def test_an_inexact_continuation_cannot_be_resumed() -> None:
     runner.run(lambda: exec(unit.code, runner.namespace))
     assert not found[0].exact
     assert found[0].frames == []
-    with pytest.raises(resumable.NotResumable, match="map|list"):
+    with pytest.raises(resumable.NotResumable, match=r"map|list"):
         found[0].resume(namespace={})
 
 
@@ -113,7 +113,10 @@ def test_a_last_expression_is_displayed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_nothing_of_ours_is_left_in_the_namespace() -> None:
     runner = new_runner()
-    source = "a = 1\nb = a + point(2)\nfor i in [1]:\n    c = a * point(i)\ntry:\n    a + fail(ValueError())\nexcept ValueError: pass\n"
+    source = (
+        "a = 1\nb = a + point(2)\nfor i in [1]:\n    c = a * point(i)\n"
+        "try:\n    a + fail(ValueError())\nexcept ValueError: pass\n"
+    )
     before = set(runner.namespace)
     exec(resumable.compile_unit(source, "cell.py").code, runner.namespace)
     assert set(runner.namespace) - before == {"a", "b", "c", "i", "__builtins__"}
