@@ -3,6 +3,7 @@ import * as React from 'react';
 import type { IMissing, ISavepointView, IVariableView } from '../../api';
 import { size } from '../../format';
 import type { ExecutionModel } from '../../model/execution';
+import { partVariables } from '../../model/variables';
 import { useShell } from '../shell';
 import { Fetched } from './fetched';
 
@@ -34,40 +35,51 @@ export function SavepointDetails(props: {
 
 function VariableTable(props: { variables: IVariableView[] }): React.ReactElement {
   const { trans, locale } = useShell();
-  const scopes = new Set(props.variables.map(variable => variable.scope));
+  const [showsAll, setShowsAll] = React.useState(false);
+  const { data, code } = partVariables(props.variables);
+  const shown = showsAll || data.length === 0 ? [...data, ...code] : data;
+  const scopes = new Set(shown.map(variable => variable.scope));
+  const hidden = props.variables.length - shown.length;
   return (
-    <table className="jp-Flows-variables" aria-label={trans.__('Variables')}>
-      <thead>
-        <tr>
-          {scopes.size > 1 && <th scope="col">{trans.__('Scope')}</th>}
-          <th scope="col">{trans.__('Name')}</th>
-          <th scope="col">{trans.__('Type')}</th>
-          <th scope="col">{trans.__('Shape')}</th>
-          <th scope="col" className="jp-Flows-number">
-            {trans.__('Size')}
-          </th>
-          <th scope="col" className="jp-Flows-wide">
-            {trans.__('Value')}
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {props.variables.map(variable => (
-          <tr key={`${variable.scope}/${variable.name}`} data-variable={variable.name}>
-            {scopes.size > 1 && <td>{variable.scope}</td>}
-            <td>
-              <code>{variable.name}</code>
-            </td>
-            <td>{variable.type}</td>
-            <td>{variable.shape?.join(' × ')}</td>
-            <td className="jp-Flows-number">{size(variable.bytes, locale)}</td>
-            <td className="jp-Flows-ellipsis" title={variable.missing ?? variable.text}>
-              {variable.missing === null ? <code>{variable.text}</code> : variable.missing}
-            </td>
+    <>
+      <table className="jp-Flows-variables" aria-label={trans.__('Variables')}>
+        <thead>
+          <tr>
+            {scopes.size > 1 && <th scope="col">{trans.__('Scope')}</th>}
+            <th scope="col">{trans.__('Name')}</th>
+            <th scope="col">{trans.__('Type')}</th>
+            <th scope="col">{trans.__('Shape')}</th>
+            <th scope="col" className="jp-Flows-number">
+              {trans.__('Size')}
+            </th>
+            <th scope="col" className="jp-Flows-wide">
+              {trans.__('Value')}
+            </th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {shown.map(variable => (
+            <tr key={`${variable.scope}/${variable.name}`} data-variable={variable.name}>
+              {scopes.size > 1 && <td>{variable.scope}</td>}
+              <td>
+                <code>{variable.name}</code>
+              </td>
+              <td>{variable.type}</td>
+              <td>{variable.shape?.join(' × ')}</td>
+              <td className="jp-Flows-number">{size(variable.bytes, locale)}</td>
+              <td className="jp-Flows-ellipsis" title={variable.missing ?? variable.text}>
+                {variable.missing === null ? <code>{variable.text}</code> : variable.missing}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {hidden > 0 && (
+        <button type="button" className="jp-Flows-link" onClick={() => setShowsAll(true)}>
+          {trans._n('Show %1 module, function or class', 'Show %1 modules, functions and classes', hidden)}
+        </button>
+      )}
+    </>
   );
 }
 
