@@ -135,6 +135,7 @@ class KernelPool:
         self._started: dict[str, Kernel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._refilling = 0
 
     def find(self, kernel_id: str) -> Kernel | None:
         """The kernel that was started with this id."""
@@ -155,7 +156,10 @@ class KernelPool:
 
     def refill(self) -> None:
         """Start what is missing from the ready ones."""
-        if not self._is_closed and len(self._ready) < self._warm:
+        if self._is_closed:
+            return
+        for _ in range(self._warm - len(self._ready) - self._refilling):
+            self._refilling += 1
             self._keep(self._refill())
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
@@ -164,12 +168,17 @@ class KernelPool:
         task.add_done_callback(self._tasks.discard)
 
     async def _refill(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             kernel = await self._start()
-            if self._is_closed:
-                kernel.kill()
-            else:
-                self._ready.append(kernel)
+        except OSError as error:
+            logger.warning("no kernel could be started in advance: %s", error)
+            return
+        finally:
+            self._refilling -= 1
+        if self._is_closed:
+            kernel.kill()
+        else:
+            self._ready.append(kernel)
 
     async def _start(self) -> Kernel:
         kernel_id = new_id()

@@ -68,7 +68,8 @@ class Worker:
     `socket_directory`, where kernels find the worker (a fresh directory of mode 0700 by default; its path
     must be short, as a Unix socket's may have 107 bytes); `sleep_max_seconds`, how long a waiting
     execution keeps its kernel; `cancel_grace_seconds`, how long a flow may ignore its cancellation;
-    `warm_kernels`, how many are kept ready; `kept_kernels`, how many waiting executions keep theirs;
+    `warm_kernels`, how many are kept ready (one per slot where they are forked, else one);
+    `kept_kernels`, how many waiting executions keep theirs;
     `lease_seconds`, after what silence others take over what it runs; `retention`, how long ended
     executions keep their savepoints (None: for ever); `kernel_command` makes the command line of a kernel
     from the socket's path and an id; `forks_kernels` False starts each kernel from scratch,
@@ -84,7 +85,7 @@ class Worker:
         connection_slots: int = 16,
         sleep_max_seconds: float = 60.0,
         cancel_grace_seconds: float = 10.0,
-        warm_kernels: int = 1,
+        warm_kernels: int | None = None,
         kept_kernels: int = 16,
         lease_seconds: float = LEASE.total_seconds(),
         retention: timedelta | None = RETENTION,
@@ -98,7 +99,6 @@ class Worker:
         self._connection_slots = connection_slots
         self._sleep_max_seconds = sleep_max_seconds
         self._cancel_grace_seconds = cancel_grace_seconds
-        self._warm_kernels = warm_kernels
         self._kept_kernels = kept_kernels
         self._lease_time = timedelta(seconds=lease_seconds)
         self._retention = retention
@@ -107,6 +107,8 @@ class Worker:
         # A command of one's own means that one's own kernels are wanted.
         is_given = kernel_command is not None and zygote_command is None
         self._zygote = Zygote(zygote_command) if forks_kernels and not is_given else None
+        # A forked kernel that waits for work costs little: then every slot has its next one ready.
+        self._warm_kernels = (slots if self._zygote else 1) if warm_kernels is None else warm_kernels
         self._given_directory = socket_directory
         self._sessions = Sessions()
         self._connections: dict[str, int] = {}
