@@ -7,8 +7,10 @@ still a part that it cannot live without. Imports under `if TYPE_CHECKING:` coun
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +120,23 @@ def test_each_foreign_package_has_one_door(path: Path) -> None:
         for line, foreign in imported(path)
         if (root := foreign.split(".")[0]) in DOORS
         and not any(name == door or name.startswith(door + ".") for door in DOORS[root])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_foreign_package_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[\[<>=]", text)[0] for text in project["dependencies"]]
+    declared = {name.lower().replace("-", "_") for name in names}
+    # Looked at only where a flow has imported them itself.
+    of_flows = {"numpy"}
+    wrong = [
+        f"{dotted(path)}:{line} {foreign}"
+        for path in modules()
+        for line, foreign in imported(path)
+        if (root := foreign.split(".")[0]) not in sys.stdlib_module_names
+        and root not in {"jupyter_flows", *of_flows}
+        and root.lower() not in declared
     ]
     assert not wrong, "\n".join(wrong)
 
