@@ -46,7 +46,8 @@ class Lifter(ast.NodeTransformer):
             made, self._before = self._before, outer
             lifted += [*made, new]
             if made and not isinstance(statement, ast.Return | ast.Raise):
-                lifted.append(build.delete([one.name for one in made], statement))  # type: ignore[attr-defined]
+                for one in made:
+                    lifted += build.forget(one.name, statement)  # type: ignore[attr-defined]
         return lifted
 
     def generic_visit(self, node: ast.AST) -> ast.AST:

@@ -32,9 +32,12 @@ class Spiller:
         return ast.copy_location(ast.NamedExpr(build.store(name, value), value), value)
 
     def cleanup(self, at: ast.AST) -> list[ast.stmt]:
-        statements: list[ast.stmt] = [build.delete(self.names, at)] if self.names else []
-        for name in self.uncertain:
-            statements += build.forget(name, at)
+        """Let the values go. In a namespace that others can change, a name may be gone already."""
+        certain = [name for name in self.names if not _is_shared(name)]
+        statements: list[ast.stmt] = [build.delete(certain, at)] if certain else []
+        for name in [*self.names, *self.uncertain]:
+            if name not in certain:
+                statements += build.forget(name, at)
         return statements
 
     def parts(self, node: ast.AST) -> None:
@@ -115,6 +118,10 @@ class Spiller:
             receiver = receiver.value
         if not isinstance(receiver, ast.Name | ast.NamedExpr | ast.Constant) and not _is_super(receiver):
             function.value = self.keep(function.value)
+
+
+def _is_shared(name: str) -> bool:
+    return name.count(".") > 1
 
 
 def _is_super(node: ast.AST) -> bool:
