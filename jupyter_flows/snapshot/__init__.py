@@ -13,6 +13,7 @@ from .difference import Change, diff
 from .loading import load
 from .manifest import FORMAT_VERSION, Manifest
 from .placeholder import Placeholder
+from .process_state import ProcessState
 from .registry import reducer
 from .saving import save
 from .values import decode_value, encode_value
@@ -25,6 +26,7 @@ __all__ = [
     "Manifest",
     "MemoryChunks",
     "Placeholder",
+    "ProcessState",
     "decode_value",
     "diff",
     "encode_value",

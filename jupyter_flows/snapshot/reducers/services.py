@@ -92,7 +92,7 @@ def _make_http_client(cls: Any, options: dict[str, Any], auth: Any, cookies: lis
 def _reduce_callbacks(callbacks: Any, _: Saving) -> Any:
     # Its __getstate__ draws a number from a counter of the living figure: the counter is put back.
     generator = callbacks._cid_gen
-    number = generator.__reduce__()[1][0]
+    number = int(repr(generator).removeprefix("count(").removesuffix(")"))
     reduced = callbacks.__reduce_ex__(PROTOCOL)
     callbacks._cid_gen = type(generator)(number)
     return reduced

@@ -1,0 +1,159 @@
+"""What of a process belongs to a flow's state though no variable holds it.
+
+Random generators of `random`, NumPy and torch; changes of `os.environ` and the current directory; warning
+filters; options of pandas and matplotlib that are not the defaults; the decimal context. Keep a
+`ProcessState.now()` among the objects of a savepoint (`state/process`), and call `put_back()` after loading.
+
+Not part of it: sys.path and imported modules (a new process imports them anew), handlers of loggers, signals,
+threads. Levels of loggers are kept where a variable holds the logger.
+"""
+
+from __future__ import annotations
+
+import decimal
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+_ENVIRONMENT_AT_START = dict(os.environ)
+
+
+class ProcessState:
+    """A process-wide state; libraries that are not imported are not part of it."""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        self.parts = parts
+
+    @classmethod
+    def now(cls) -> ProcessState:
+        """The state at this moment. Never raises: what cannot be asked is left out."""
+        parts = {}
+        for name, (take, _) in _PARTS.items():
+            try:
+                found = take()
+            except Exception:
+                continue
+            if found is not None:
+                parts[name] = found
+        return cls(parts)
+
+    def put_back(self) -> tuple[str, ...]:
+        """Set the process as it was; returns what could not be set, each in a few words."""
+        failed = []
+        for name, value in self.parts.items():
+            if name in _PARTS:
+                try:
+                    _PARTS[name][1](value)
+                except Exception as error:
+                    failed.append(f"{name}: {error}")
+        return tuple(failed)
+
+
+def _environment() -> dict[str, str | None]:
+    """What the flow changed: None for a name it removed."""
+    now = dict(os.environ)
+    changed: dict[str, str | None] = {
+        name: value for name, value in now.items() if _ENVIRONMENT_AT_START.get(name) != value
+    }
+    return changed | {name: None for name in _ENVIRONMENT_AT_START if name not in now}
+
+
+def _set_environment(changed: dict[str, str | None]) -> None:
+    for name in list(os.environ):
+        if name not in _ENVIRONMENT_AT_START and name not in changed:
+            del os.environ[name]
+    for name, value in (_ENVIRONMENT_AT_START | changed).items():
+        if value is None:
+            os.environ.pop(name, None)
+        elif os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def _numpy_random() -> Any:
+    loaded = sys.modules.get("numpy.random")
+    return None if loaded is None else loaded.get_state()
+
+
+def _set_numpy_random(state: Any) -> None:
+    import numpy
+
+    numpy.random.set_state(state)
+
+
+def _torch_random() -> Any:
+    loaded = sys.modules.get("torch")
+    return None if loaded is None else loaded.get_rng_state().numpy().tobytes()
+
+
+def _set_torch_random(state: bytes) -> None:
+    import importlib
+
+    torch = importlib.import_module("torch")
+    torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+
+def _filters() -> list[Any]:
+    return list(warnings.filters)
+
+
+def _set_filters(filters: list[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def _pandas_options() -> Any:
+    config = sys.modules.get("pandas._config.config")
+    if config is None:
+        return None
+    return {
+        key: value
+        for key, option in config._registered_options.items()
+        if key not in config._deprecated_options and (value := config.get_option(key)) != option.defval
+    }
+
+
+def _set_pandas_options(options: dict[str, Any]) -> None:
+    import importlib
+
+    pandas = importlib.import_module("pandas")
+    for key, value in options.items():
+        pandas.set_option(key, value)
+
+
+def _matplotlib_options() -> Any:
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib is None:
+        return None
+    defaults = matplotlib.rcParamsDefault
+    return {
+        key: value
+        for key, value in dict.items(matplotlib.rcParams)
+        if key != "backend" and value != dict.get(defaults, key)
+    }
+
+
+def _set_matplotlib_options(options: dict[str, Any]) -> None:
+    import importlib
+
+    matplotlib = importlib.import_module("matplotlib")
+    backend = dict.get(matplotlib.rcParams, "backend")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dict.update(matplotlib.rcParams, matplotlib.rcParamsDefault)
+        dict.update(matplotlib.rcParams, options | {"backend": backend})
+
+
+_PARTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "random": (random.getstate, random.setstate),
+    "numpy.random": (_numpy_random, _set_numpy_random),
+    "torch": (_torch_random, _set_torch_random),
+    "environment": (_environment, _set_environment),
+    "directory": (os.getcwd, os.chdir),
+    "warnings": (_filters, _set_filters),
+    "decimal": (decimal.getcontext, decimal.setcontext),
+    "pandas": (_pandas_options, _set_pandas_options),
+    "matplotlib": (_matplotlib_options, _set_matplotlib_options),
+}
