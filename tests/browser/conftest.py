@@ -118,6 +118,8 @@ def page(lab: Lab, program: Callable[..., str], request: pytest.FixtureRequest) 
             window.screenshot(path=RESULTS / f"{request.node.name}-end.png")
             (RESULTS / f"{request.node.name}.console.log").write_text("\n".join(said))
             browser.close()
+        wrong = [line for line in said if line.startswith("error") and "flows" in line.lower()]
+        assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture
