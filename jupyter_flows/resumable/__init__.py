@@ -7,6 +7,7 @@
 from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
 from .functions import reduce_cell, reduce_function
+from .generators import reduce_generator
 from .temporaries import is_temporary, set_uncatchable
 from .units import Unit, UnitSource, UnknownUnit, compile_unit, register_source, unit_of, unit_source
 
@@ -23,6 +24,7 @@ __all__ = [
     "is_temporary",
     "reduce_cell",
     "reduce_function",
+    "reduce_generator",
     "register_source",
     "set_uncatchable",
     "unit_of",

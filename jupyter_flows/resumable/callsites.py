@@ -13,11 +13,10 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .rebuilding import CALL, INIT
 from .temporaries import HELPERS, MARK
 
 Matches = Callable[[types.FunctionType], bool]
-
-CALL, INIT = "call", "init"
 
 
 class _Unknown:
@@ -103,6 +102,8 @@ def _bound(found: Any, subject: Any, kind: type) -> Any:
             return found.__get__(subject, kind)
         except AttributeError:
             return UNKNOWN
+    if isinstance(found, types.MethodDescriptorType) and subject is not None:
+        return found.__get__(subject, kind)
     if isinstance(found, property | types.GetSetDescriptorType):
         return UNKNOWN
     return found

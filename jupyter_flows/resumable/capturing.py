@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import threading
 import types
 from collections.abc import Callable
 from typing import Any
 
 from . import units
-from .callsites import CALL, INIT, UNKNOWN, Site, named_like, role_of
-from .continuing import Continuation, Frame, Place, compiled_variant
+from .callsites import UNKNOWN, Site, named_like, role_of
+from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .normalising import CELLS
 from .operands import Refused, Steps
-from .rebuilding import MADE, NEXT, STATE
+from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, STATE
 
-_OURS = frozenset({CELLS, NEXT, STATE, MADE})
+_OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
 _CALLS = frozenset({"CALL", "PRECALL", "CALL_FUNCTION_EX", "CALL_KW"})
 
 
@@ -68,29 +69,101 @@ def _described(frame: types.FrameType) -> str:
 
 def _captured(frames: list[types.FrameType], callee: Callable[..., Any]) -> list[Frame]:
     captured = []
+    generator: Any = None
     for index, frame in enumerate(frames):
         inner = frames[index + 1] if index + 1 < len(frames) else None
-        captured.append(_captured_frame(frame, inner, callee))
+        kept, iterated = _captured_frame(frame, inner, callee)
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            if generator is None:
+                raise Refused(f"what runs the generator {frame.f_code.co_qualname} cannot be gone on from")
+            kept.variables[GENERATOR] = generator
+        generator = iterated
+        captured.append(kept)
     return captured
 
 
 def _captured_frame(
     frame: types.FrameType, inner: types.FrameType | None, callee: Callable[..., Any]
-) -> Frame:
+) -> tuple[Frame, Any]:
+    """The frame as it is kept, and the generator it iterates, if that is what it does."""
     unit, node, scope, steps = _where(frame)
-    variables = _variables(frame, scope)
-    role = _role(frame, inner, callee, node, scope, variables)
-    kept = Frame(unit.digest, scope.place, steps, role)
-    if scope.names.exposed_names():
-        kept.cells = _cells(variables, scope)
-    for name, value in variables.items():
-        if name not in _OURS and name not in kept.cells and not name.startswith((".first", ".item")):
-            kept.variables[name] = value
+    variables = variables_of(frame, scope)
+    generator = None
+    if inner is not None and inner.f_code.co_flags & inspect.CO_GENERATOR:
+        role, generator = _iterating(frame, inner, node, scope, variables)
+    elif isinstance(node, ast.Call):
+        role = _role(frame, inner, callee, node, scope, variables)
+    else:
+        raise Refused(
+            f"`{_short(node)}` runs a method of the flow implicitly; only calls can be gone on from"
+        )
+    kept = _kept(unit, scope, steps, role, variables)
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
     compiled_variant(kept, check_only=True)
+    return kept, generator
+
+
+def running_frame(frame: types.FrameType) -> Frame:
+    """The frame of a generator that is running, as `capture` keeps it. Raises Refused."""
+    unit, node, scope, steps = _where(frame)
+    role = _ITERATING.get(type(node), CALL)
+    variables = variables_of(frame, scope)
+    return _kept(unit, scope, steps, role, variables)
+
+
+_ITERATING: dict[type[ast.AST], str] = {ast.For: FOR, ast.YieldFrom: DELEGATES}
+
+
+def _kept(unit: units.Unit, scope: units.Scope, steps: Steps, role: str, variables: dict[str, Any]) -> Frame:
+    kept = Frame(unit.digest, scope.place, steps, role)
+    if scope.names.exposed_names():
+        kept.cells = cells_of(variables, scope)
+    for name, value in variables.items():
+        if is_kept(name) and name not in kept.cells:
+            kept.variables[name] = value
     return kept
+
+
+def is_kept(name: str) -> bool:
+    return name not in _OURS and not name.startswith((".first", ".item"))
+
+
+def _short(node: ast.AST) -> str:
+    return ast.unparse(node).replace("\n", " ")[:60]
+
+
+def _iterating(
+    frame: types.FrameType,
+    inner: types.FrameType,
+    node: ast.AST,
+    scope: units.Scope,
+    variables: dict[str, Any],
+) -> tuple[str, Any]:
+    """How a frame runs the generator above it, and that generator. Raises Refused."""
+    site = Site(frame, variables, scope.class_name, scope.names.kind == "function")
+    role, found = CALL, None
+    going_on = getattr(variables.get(NEXT), "__self__", None)
+    if (
+        isinstance(going_on, types.GeneratorType)
+        and going_on.gi_frame is inner
+        and isinstance(node, ast.Call)
+    ):
+        return CALL, going_on
+    if isinstance(node, ast.For):
+        role, found = FOR, site.value(node.iter)
+    elif isinstance(node, ast.YieldFrom):
+        role, found = DELEGATES, site.value(node.value)
+    elif isinstance(node, ast.Call):
+        called = site.value(node.func)
+        if called is next and len(node.args) == 1:
+            found = site.value(node.args[0])
+        else:
+            found = getattr(called, "__self__", None)
+    if not isinstance(found, types.GeneratorType) or found.gi_frame is not inner:
+        raise Refused(f"`{_short(node)}` runs a generator in a way that cannot be gone on from")
+    return role, found
 
 
 def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, Steps]:
@@ -108,18 +181,31 @@ def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, St
         parent = unit.parent(number)
         assert parent is not None
         node = parent[0]
-    if not isinstance(node, ast.Call) or operation not in _CALLS:
+    if operation.startswith("FOR_ITER"):
+        node = _loop_of(unit, node)
+    elif not isinstance(node, ast.Call | ast.YieldFrom) or (
+        isinstance(node, ast.Call) and operation not in _CALLS
+    ):
         raise Refused(
-            f"`{ast.unparse(node)[:60]}` runs a method of the flow implicitly; only calls can be gone on from"
+            f"`{_short(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
     scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
     if scope.names.kind == "class":
         raise Refused(f"the body of class {scope.place} is under way")
     if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
         raise Refused("a call inside a comprehension cannot be gone on from here")
-    if isinstance(scope.node, ast.AsyncFunctionDef) or scope.names.is_generator:
-        raise Refused(f"{scope.place} is a generator or coroutine")
+    if isinstance(scope.node, ast.AsyncFunctionDef):
+        raise Refused(f"{scope.place} is a coroutine")
     return unit, node, scope, steps
+
+
+def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
+    while not isinstance(node, ast.For):
+        found = unit.parent(node.number)  # type: ignore[attr-defined]
+        if found is None:
+            raise Refused("the loop that runs a generator cannot be told")
+        node = found[0]
+    return node
 
 
 def _operation(code: types.CodeType, offset: int) -> str:
@@ -142,13 +228,15 @@ def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:
     )
 
 
-def _variables(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
+def variables_of(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
     if scope.names.kind == "module":
         return {name: value for name, value in frame.f_locals.items() if name.startswith(".")}
     return dict(frame.f_locals)
 
 
-def _cells(variables: dict[str, Any], scope: units.Scope) -> dict[str, types.CellType]:
+def cells_of(variables: dict[str, Any], scope: units.Scope) -> dict[str, types.CellType]:
+    if not scope.names.exposed_names():
+        return {}
     holder = variables.get(CELLS)
     if isinstance(holder, dict):
         return dict(holder)

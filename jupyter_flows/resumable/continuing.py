@@ -16,6 +16,8 @@ from .operands import Refused, Steps
 from .rebuilding import MADE, NEXT, VARIANT_NAME, Variant, function_tree
 from .temporaries import is_temporary
 
+GENERATOR = ".generator"  # the generator object that a frame belongs to
+
 
 class NotResumable(RuntimeError):
     """This continuation cannot be gone on from; the message says why."""
@@ -137,10 +139,15 @@ class Continuation:
 
         Arguments: `namespace`, the dict that the flow's functions have as globals; `value`, what the call
         returns, or `error`, what it raises. Returns what the base frame returns, raises what it raises.
+        The values are handed over to the frames, so a continuation can be resumed once.
         Raises NotResumable, before any code runs, if the continuation is inexact or a value is missing.
         """
         if self.inexact_reason is not None:
             raise NotResumable(self.inexact_reason)
+
+        frames, self.frames = self.frames, []
+        if not frames:
+            raise NotResumable("it was gone on with already: load the savepoint again")
 
         def deliver() -> Any:
             if error is not None:
@@ -148,10 +155,16 @@ class Continuation:
             return value
 
         inner: Any = deliver
-        last = len(self.frames) - 1
-        for index in range(last, 0, -1):
-            inner = revived(self.frames[index], inner, namespace)
-        base = self.frames[0]
+        frame = frames[0]
+        for frame in reversed(frames[1:]):
+            if GENERATOR in frame.variables:
+                inner = _started_later(frame, inner)
+            else:
+                inner = revived(frame, inner, namespace)
+        base = frames[0]
+        del frames[:], frame
+        if GENERATOR in base.variables:
+            return _started_later(base, inner)()
         if base.place != "<module>":
             return revived(base, inner, namespace)()
         return _run_module(base, inner, namespace)
@@ -199,7 +212,7 @@ def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
     """The code that goes on from where this frame waits. Raises Refused."""
     if frame.rules != units.RULES:
         raise Refused(f"it was saved by version {frame.rules} of the rules; this one knows {units.RULES}")
-    names = [*frame.variables]
+    names = [name for name in frame.variables if name != GENERATOR]
     key = (
         frame.unit,
         frame.place,
@@ -248,6 +261,14 @@ def _compile(
     return compiled
 
 
+def values_of(frame: Frame, compiled: Compiled, inner: Any) -> tuple[Any, ...]:
+    """What the variant unpacks when it starts."""
+    values = [value for name, value in frame.variables.items() if name != GENERATOR]
+    cells = [frame.cells] if frame.cells else []
+    frame.variables = {}
+    return (*values, *(True for _ in compiled.flags), inner, *cells)
+
+
 def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.FunctionType:
     """A function that, called without arguments, is this frame going on."""
     try:
@@ -255,16 +276,26 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     except (Refused, KeyError, LookupError) as reason:
         raise NotResumable(f"{frame.function} cannot go on: {reason}") from None
     assert compiled is not None
-    state = [*frame.variables.values(), *(True for _ in compiled.flags), inner]
-    if frame.cells:
-        state.append(frame.cells)
-    cells = {**frame.cells}
+    state = values_of(frame, compiled, inner)
+    cells = frame.cells
     closure = tuple(cells[name] if name in cells else types.CellType() for name in compiled.code.co_freevars)
     function = types.FunctionType(
-        compiled.code, namespace, compiled.code.co_name, ([tuple(state)],), closure or None
+        compiled.code, namespace, compiled.code.co_name, ([state],), closure or None
     )
     function.__qualname__ = frame.function
     return function
+
+
+def _started_later(frame: Frame, inner: Any) -> Any:
+    """Fill in the generator that the frame below iterates; what its `next` gives is the site's value."""
+    from .generators import fill, holder_of
+
+    generator = frame.variables[GENERATOR]
+    if not isinstance(generator, types.GeneratorType):
+        raise NotResumable(f"the generator {frame.function} is missing")
+    holder_of(generator).frame = frame
+    fill(generator, inner)
+    return generator.__next__
 
 
 def _run_module(frame: Frame, inner: Any, namespace: dict[str, Any]) -> Any:
@@ -276,6 +307,7 @@ def _run_module(frame: Frame, inner: Any, namespace: dict[str, Any]) -> Any:
     unit = compiled.unit
     prefix = f".{unit.digest[:6]}."
     namespace.update(frame.variables)
+    frame.variables = {}
     namespace |= dict.fromkeys(compiled.flags, True)
     namespace[NEXT] = inner
     try:

@@ -19,6 +19,10 @@ from .units import Scope
 NEXT = ".next"  # what the site calls: the next inner frame, or what hands over the value
 STATE = ".state"
 VARIANT_NAME = "<variant>"
+#: How a frame waits: at a call, in a class's `__init__`, at a `yield`, at a `yield from`, before its first
+#: statement; or it iterates a generator that is under way, by `for` or by `yield from`.
+CALL, INIT, YIELDED, DELEGATED, START = "call", "init", "yielded", "delegated", "start"
+FOR, DELEGATES = "for", "delegates"
 MADE = ".made"  # the object that an `__init__` under way makes
 
 
@@ -34,7 +38,11 @@ class Variant:
         self.needed: set[str] = set()
         self.statements: list[ast.stmt]
         node = scope.node
-        if isinstance(node, ast.Lambda):
+        if role == START:
+            assert isinstance(node, ast.FunctionDef)
+            skipped = (ast.Global, ast.Nonlocal)
+            self.statements = [one for one in node.body if not isinstance(one, skipped)]
+        elif isinstance(node, ast.Lambda):
             value = self._expression(node.body, steps[1:])
             self.statements = [ast.copy_location(ast.Return(value), node.body)]
         else:
@@ -52,12 +60,24 @@ class Variant:
         ast.copy_location(site.func, target)
         site.number = target.number  # type: ignore[attr-defined]
         at_site: ast.expr = site
-        if self._role == "init":  # a class gives the object, whatever its `__init__` returns
+        if self._role in (YIELDED, DELEGATED, DELEGATES):
+            at_site = self._at_yield(target)
+        if self._role == INIT:  # a class gives the object, whatever its `__init__` returns
             pair = ast.copy_location(ast.Tuple([site, build.load(MADE, target)], ast.Load()), target)
             at_site = ast.Subscript(pair, build.constant(1, target), ast.Load())
             self.needed.add(MADE)
 
         return resumed(node, steps, at_site, self._scope.is_stable, self.needed)
+
+    def _at_yield(self, target: ast.AST) -> ast.expr:
+        """A `yield` that waits where the author's does; `yield from` goes on with its iterator."""
+        if isinstance(target, ast.Yield):
+            return replaced(target, value=None)  # type: ignore[no-any-return]
+        assert isinstance(target, ast.YieldFrom)
+        iterator = reread(target.value, self._scope.is_stable, self.needed)
+        if self._role == DELEGATED:
+            iterator = build.helper("delegated", iterator, at=target)
+        return replaced(target, value=iterator)  # type: ignore[no-any-return]
 
     # --- statements ------------------------------------------------------------------------------
 
@@ -68,7 +88,7 @@ class Variant:
 
     def _statement(self, node: ast.stmt, steps: Steps) -> list[ast.stmt]:
         method = getattr(self, "_" + type(node).__name__, None)
-        if method is None:
+        if method is None or (not steps and not isinstance(node, ast.For)):
             raise Refused(f"a call inside {_described(node)} cannot be gone on from")
         found: list[ast.stmt] = method(node, steps)
         return found
@@ -168,11 +188,14 @@ class Variant:
     def _For(self, node: ast.For | ast.AsyncFor, steps: Steps) -> list[ast.stmt]:
         if steps and steps[0][0] == "orelse":
             return self._block(node.orelse, steps)
-        if not isinstance(node.iter, ast.Name) or not node.iter.id.startswith(".") or not steps:
+        if not isinstance(node.iter, ast.Name) or not node.iter.id.startswith("."):
             raise Refused("the iterator of a `for` loop was not kept: only calls can be gone on from there")
         if isinstance(node, ast.AsyncFor):
             raise Refused("a call inside `async for` cannot be gone on from")
         at = node.iter
+        if not steps:  # the iterator is a generator that is under way
+            self.needed.add(at.id)
+            return [node]
         flag, value = self._first_pass(), f".item{self._loops}"
         self.needed.add(node.iter.id)
         first = self._block(node.body, steps)

@@ -89,6 +89,8 @@ class Spiller:
             self._dict(node)
             return node
         self.parts(node)
+        if isinstance(node, ast.YieldFrom):
+            node.value = self.keep(build.helper("iter", node.value, at=node.value))
         if isinstance(node, ast.Call) and not self._suspends.is_safe_call(node):
             self._keep_callee(node)
         return node

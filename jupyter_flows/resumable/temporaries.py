@@ -126,7 +126,53 @@ def _sweep(prefix: str) -> None:
         del names[name]
 
 
+def _delegated(iterator: Any) -> Any:
+    """Go on with a `yield from` that waits: what comes in, value or exception, goes to the iterator."""
+    try:
+        sent = yield
+    except GeneratorExit:
+        if hasattr(iterator, "close"):
+            iterator.close()
+        raise
+    except BaseException as error:
+        if not hasattr(iterator, "throw"):
+            raise
+        try:
+            first = iterator.throw(error)
+        except StopIteration as end:
+            return end.value
+    else:
+        try:
+            first = next(iterator) if sent is None else iterator.send(sent)
+        except StopIteration as end:
+            return end.value
+    return (yield from _after(first, iterator))
+
+
+def _after(first: Any, iterator: Any) -> Any:
+    while True:
+        try:
+            sent = yield first
+        except GeneratorExit:
+            if hasattr(iterator, "close"):
+                iterator.close()
+            raise
+        except BaseException as error:
+            if not hasattr(iterator, "throw"):
+                raise
+            try:
+                first = iterator.throw(error)
+            except StopIteration as end:
+                return end.value
+        else:
+            try:
+                first = next(iterator) if sent is None else iterator.send(sent)
+            except StopIteration as end:
+                return end.value
+
+
 HELPERS: dict[str, Any] = {
+    "delegated": _delegated,
     "slice": slice,
     "sweep": _sweep,
     "set": set,

@@ -121,6 +121,7 @@ class Runner:
         self.namespace.update(names)
         continuation = continuation.with_locals(values)
         self.points.append(repr(value) if not isinstance(value, BaseException) else type(value).__name__)
+        del values, names  # what only the frames refer to must go when they let it go
         outcome = {"error": value} if raises else {"value": value}
         return self.run(lambda: continuation.resume(namespace=self.namespace, **outcome))
 

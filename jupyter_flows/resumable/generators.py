@@ -1,0 +1,187 @@
+"""Generators of a flow: pickled suspended where they stand, or as part of a stack that runs through them.
+
+A rebuilt generator is made from a variant of its function (`rebuilding`). A suspended one is driven to its
+`yield` at once: the variant's way there only enters blocks, no statement of the author runs. One that was
+running when the savepoint was made starts when the frame below iterates it, and begins at its call site.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import inspect
+import types
+from typing import Any
+
+from . import units
+from .continuing import Frame, NotResumable, compiled_variant, values_of
+from .operands import Refused
+from .rebuilding import DELEGATED, START, STATE, YIELDED
+
+
+def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any, ...]:
+    """The reduce tuple of a generator that was made by flow code.
+
+    Its namespace dict is one of the arguments, as with `reduce_function`. Raises NotResumable, with one
+    plain sentence, where the generator cannot be kept exactly.
+    """
+    if generator.gi_frame is None:
+        return _exhausted, (generator.__name__, generator.__qualname__)
+    namespace = generator.gi_frame.f_globals
+    try:
+        if generator.gi_running:
+            from .capturing import running_frame
+
+            frame = running_frame(generator.gi_frame)
+            return _waiting, (
+                _structure(frame),
+                frame.cells,
+                namespace,
+                generator.__name__,
+                generator.__qualname__,
+            )
+        frame = suspended_frame(generator)
+        compiled_variant(frame, check_only=True)
+    except Refused as reason:
+        raise NotResumable(f"the generator {generator.__qualname__} cannot be kept: {reason}") from None
+    arguments = (_structure(frame), frame.cells, namespace, generator.__name__, generator.__qualname__)
+    return _waiting, arguments, frame.variables, None, None, _go_to_yield
+
+
+def _frame_of(generator: types.GeneratorType[Any, Any, Any]) -> types.FrameType:
+    frame = generator.gi_frame
+    assert frame is not None
+    return frame
+
+
+def suspended_frame(generator: types.GeneratorType[Any, Any, Any]) -> Frame:
+    """Where a generator that is not running stands. Raises Refused."""
+    from .capturing import cells_of, variables_of
+
+    code = generator.gi_code
+    unit = units.unit_of(code)
+    place = units.place_of(code)
+    if unit is None or place is None:
+        raise Refused("it was not made by the flow's own code")
+    scope = unit.by_place[place[1]]
+    if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+        return _created(generator, unit, scope)
+    number = units.position_of(code, _frame_of(generator).f_lasti)
+    if number is None:
+        raise Refused("the place where it stands cannot be told")
+    node = unit.nodes[number]
+    if not isinstance(node, ast.Yield | ast.YieldFrom):
+        raise Refused("the place where it stands cannot be told")
+    _, steps = unit.locate(number)
+    frame = Frame(unit.digest, scope.place, steps, YIELDED if isinstance(node, ast.Yield) else DELEGATED)
+    variables = variables_of(_frame_of(generator), scope)
+    frame.cells = cells_of(variables, scope)
+    frame.variables = {name: value for name, value in variables.items() if _is_kept(name, frame)}
+    return frame
+
+
+def _is_kept(name: str, frame: Frame) -> bool:
+    from .capturing import is_kept
+
+    return is_kept(name) and name not in frame.cells
+
+
+def _created(generator: types.GeneratorType[Any, Any, Any], unit: units.Unit, scope: units.Scope) -> Frame:
+    """A generator that was not started: its arguments, and the cells that its function brought."""
+    frame = Frame(unit.digest, scope.place, (), START)
+    code = generator.gi_code
+    pending = _frame_of(generator).f_locals.get(STATE)
+    if isinstance(pending, list):
+        raise Refused("it is waiting for the rest of its savepoint")
+    exposed = scope.names.exposed_names()
+    made_by = [
+        one
+        for one in gc.get_referents(generator)
+        if isinstance(one, types.FunctionType) and one.__code__ is code
+    ]
+    if code.co_freevars and not made_by:
+        raise Refused("the variables that it shares with other functions cannot be told")
+    closure = dict(zip(code.co_freevars, made_by[0].__closure__ or (), strict=True)) if made_by else {}
+    values = dict(_frame_of(generator).f_locals)
+    for name in exposed:
+        frame.cells[name] = closure[name] if name in closure else _cell(values, name)
+    frame.variables = {name: value for name, value in values.items() if _is_kept(name, frame)}
+    return frame
+
+
+def _cell(values: dict[str, Any], name: str) -> types.CellType:
+    return types.CellType(values[name]) if name in values else types.CellType()
+
+
+def _structure(frame: Frame) -> tuple[Any, ...]:
+    reasons = {
+        name: value for name, value in frame.variables.items() if name[0] == "." and isinstance(value, int)
+    }
+    return frame.unit, frame.place, frame.steps, frame.role, frame.rules, tuple(frame.variables), reasons
+
+
+def _frame(structure: tuple[Any, ...], cells: dict[str, types.CellType]) -> Frame:
+    unit, place, steps, role, rules, names, reasons = structure
+    return Frame(unit, place, steps, role, rules, dict.fromkeys(names) | reasons, cells)
+
+
+class _Holder(list[Any]):
+    """The state that a rebuilt generator will start with, and what is needed to fill it in."""
+
+    frame: Frame
+
+
+def _waiting(
+    structure: tuple[Any, ...],
+    cells: dict[str, types.CellType],
+    namespace: dict[str, Any],
+    name: str,
+    qualname: str,
+) -> types.GeneratorType[Any, Any, Any]:
+    frame = _frame(structure, cells)
+    try:
+        compiled = compiled_variant(frame)
+    except (Refused, LookupError) as reason:
+        raise NotResumable(f"the generator {qualname} cannot go on: {reason}") from None
+    assert compiled is not None
+    holder = _Holder()
+    holder.frame = frame
+    closure = tuple(cells.get(one) or types.CellType() for one in compiled.code.co_freevars)
+    function = types.FunctionType(compiled.code, namespace, name, (holder,), closure or None)
+    generator: types.GeneratorType[Any, Any, Any] = function()
+    generator.__name__, generator.__qualname__ = name, qualname
+    return generator
+
+
+def holder_of(generator: types.GeneratorType[Any, Any, Any]) -> _Holder:
+    holder = _frame_of(generator).f_locals[STATE]
+    assert isinstance(holder, _Holder)
+    return holder
+
+
+def _go_to_yield(generator: types.GeneratorType[Any, Any, Any], variables: dict[str, Any]) -> None:
+    holder = holder_of(generator)
+    frame = holder.frame
+    frame.variables = variables
+    fill(generator, None)
+    if frame.role != START:
+        next(generator)
+
+
+def fill(generator: types.GeneratorType[Any, Any, Any], inner: Any) -> None:
+    """Give a rebuilt generator its values and the next inner frame."""
+    holder = holder_of(generator)
+    compiled = compiled_variant(holder.frame)
+    assert compiled is not None
+    holder.append(values_of(holder.frame, compiled, inner))
+
+
+def _exhausted(name: str, qualname: str) -> types.GeneratorType[Any, Any, Any]:
+    def nothing() -> Any:
+        return
+        yield
+
+    generator: types.GeneratorType[Any, Any, Any] = nothing()
+    next(generator, None)
+    generator.__name__, generator.__qualname__ = name, qualname
+    return generator
