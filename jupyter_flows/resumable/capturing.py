@@ -189,6 +189,7 @@ def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, St
         raise Refused(
             f"`{_short(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
+    _refuse_decoration(unit, node, frame)
     scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
     if scope.names.kind == "class":
         raise Refused(f"the body of class {scope.place} is under way")
@@ -197,6 +198,25 @@ def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, St
     if isinstance(scope.node, ast.AsyncFunctionDef):
         raise Refused(f"{scope.place} is a coroutine")
     return unit, node, scope, steps
+
+
+def _refuse_decoration(unit: units.Unit, node: ast.AST, frame: types.FrameType) -> None:
+    """``@f(x)`` makes two calls at one position; only the first, of `f`, can be gone on from."""
+    found = unit.parent(node.number)  # type: ignore[attr-defined]
+    if found is None or found[1] != "decorator_list":
+        return
+    code = frame.f_code
+    for offset in range(0, frame.f_lasti, 2):
+        is_call = _operation(code, offset) == "CALL" and code.co_code[offset] != 0
+        same = units.position_of(code, offset) == node.number  # type: ignore[attr-defined]
+        if is_call and same and offset < _start(code, frame.f_lasti):
+            raise Refused("a decorator is being applied; only calls can be gone on from")
+
+
+def _start(code: types.CodeType, offset: int) -> int:
+    while offset > 0 and code.co_code[offset] == 0:
+        offset -= 2
+    return offset
 
 
 def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
@@ -210,10 +230,7 @@ def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
 
 def _operation(code: types.CodeType, offset: int) -> str:
     """The instruction's name; a call that is under way may point into the instruction's inline caches."""
-    instructions = code.co_code
-    while offset > 0 and instructions[offset] == 0:
-        offset -= 2
-    return dis.opname[instructions[offset]]
+    return dis.opname[code.co_code[_start(code, offset)]]
 
 
 def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:

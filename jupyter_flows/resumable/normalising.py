@@ -59,7 +59,9 @@ def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
     Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
     `interactive` sends the value of a last expression to `sys.displayhook`.
     """
-    suspends = Suspension(_bound_names(tree))
+    bound = _bound_names(tree)
+    suspends = Suspension(bound)
+    tree = _Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
@@ -75,6 +77,20 @@ def _bound_names(tree: ast.Module) -> set[str]:
     for scope in analyse(tree).values():
         found |= set(scope.bound) | scope.parameters
     return found
+
+
+class _Visible(ast.NodeTransformer):
+    """``locals()``, ``vars()`` and ``dir()`` do not show temporaries."""
+
+    def __init__(self, bound: set[str]) -> None:
+        self._names = {"locals", "vars", "dir"} - bound
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        is_bare = isinstance(node.func, ast.Name) and not node.args and not node.keywords
+        if is_bare and node.func.id in self._names:  # type: ignore[attr-defined]
+            return build.helper("visible", node, at=node)
+        return node
 
 
 class _Lowering:
@@ -341,9 +357,10 @@ class _Lowering:
 
     def _FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
         spiller = self._spiller(ast.Tuple(node.decorator_list, ast.Load()))
-        node.decorator_list = [self._spilled(spiller, one) for one in node.decorator_list]
         arguments = node.args
-        arguments.defaults = [self._spilled(spiller, one) for one in arguments.defaults]
+        count = len(node.decorator_list)
+        parts = self._in_turn(spiller, [*node.decorator_list, *arguments.defaults])
+        node.decorator_list, arguments.defaults = parts[:count], parts[count:]
         arguments.kw_defaults = [
             self._spilled(spiller, one) if one is not None else None for one in arguments.kw_defaults
         ]
@@ -352,9 +369,18 @@ class _Lowering:
 
     _AsyncFunctionDef = _FunctionDef
 
+    def _in_turn(self, spiller: Spiller, parts: list[ast.expr]) -> list[ast.expr]:
+        """Expressions that are evaluated one after the other, all waiting for the last."""
+        lowered: list[ast.expr] = []
+        for number, part in enumerate(parts):
+            later = any(self._suspends(one) for one in parts[number + 1 :])
+            value = self._spilled(spiller, part)
+            lowered.append(spiller.keep(value) if later and not isinstance(value, ast.Constant) else value)
+        return lowered
+
     def _ClassDef(self, node: ast.ClassDef) -> list[ast.stmt]:
         spiller = self._spiller(ast.Tuple([*node.decorator_list, *node.bases], ast.Load()))
-        node.decorator_list = [self._spilled(spiller, one) for one in node.decorator_list]
+        node.decorator_list = self._in_turn(spiller, node.decorator_list)
         node.bases = [self._spilled(spiller, one) for one in node.bases]
         for keyword in node.keywords:
             keyword.value = self._spilled(spiller, keyword.value)

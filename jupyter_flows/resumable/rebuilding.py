@@ -147,6 +147,17 @@ class Variant:
             decorators = [reread(one, stable, self.needed) for one in node.decorator_list[:index]]
             here = self._expression(node.decorator_list[index], rest)
             return [replaced(node, decorator_list=[*decorators, here, *node.decorator_list[index + 1 :]])]
+        if field == "args" and rest and rest[0][0] == "defaults" and not isinstance(node, ast.ClassDef):
+            number = rest[0][1]
+            assert number is not None
+            defaults = [reread(one, stable, self.needed) for one in node.args.defaults[:number]]
+            defaults += [
+                self._expression(node.args.defaults[number], rest[1:]),
+                *node.args.defaults[number + 1 :],
+            ]
+            decorators = [reread(one, stable, self.needed) for one in node.decorator_list]
+            arguments = replaced(node.args, defaults=defaults)
+            return [replaced(node, decorator_list=decorators, args=arguments)]
         raise Refused(f"a call while `{node.name}` is being defined cannot be gone on from")
 
     _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
@@ -348,7 +359,11 @@ def function_tree(
         body += [one for one in node.body if isinstance(one, ast.Global)]
     if exposed:
         body.append(ast.copy_location(ast.Nonlocal(exposed), at))
-    body += [unpacking(names, at), *variant.statements]
+    own = (scope.names.local_names | scope.names.free_names()) - {*names, *exposed}
+    if own:  # unbound here, but still variables of this function
+        unbound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in sorted(own)]
+        body.append(ast.copy_location(ast.If(build.constant(False, at), unbound, []), at))
+    body += [unpacking(names, at), build.delete([STATE], at), *variant.statements]
     if is_generator:
         give = ast.copy_location(ast.Yield(None), at)
         body.append(ast.copy_location(ast.If(build.constant(False, at), [build.expression(give)], []), at))

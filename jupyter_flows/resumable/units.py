@@ -10,6 +10,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import dis
 import hashlib
 import linecache
 import os
@@ -29,7 +30,6 @@ from .temporaries import with_helpers
 RULES = 1
 
 _NUMBER_BASE = 1_000_000
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
 
 
@@ -168,14 +168,29 @@ class Unit:
 
     @cached_property
     def _codes_by_place(self) -> dict[str, types.CodeType]:
-        assert self.nodes
         found: dict[str, types.CodeType] = {}
-        for code, numbered in pairs(self.code, self.numbered(self.tree)):
-            number = _first_number(numbered)
-            if number is not None:
-                scope, _ = self.locate(number)
-                found.setdefault(scope.place, code)
+        for code, place in self._placed(self.code, self.numbered(self.tree), "<module>"):
+            found.setdefault(place, code)
         return found
+
+    def _placed(
+        self, code: types.CodeType, numbered: types.CodeType, place: str | None
+    ) -> Iterator[tuple[types.CodeType, str]]:
+        """Code objects with the places of the functions that they belong to.
+
+        A function's code is known by the instruction that loads it: its position is the definition's.
+        """
+        if place is not None:
+            yield code, place
+        loads = _loaded_constants(numbered)
+        for index, constant in enumerate(code.co_consts):
+            if not isinstance(constant, types.CodeType):
+                continue
+            number = loads.get(index)
+            scope = self.scopes.get(number) if number is not None else None
+            is_wrapper = constant.co_name.startswith("<generic parameters")
+            inner = scope.place if scope is not None and not is_wrapper else None
+            yield from self._placed(constant, numbered.co_consts[index], inner)
 
     def code_at(self, place: str) -> types.CodeType:
         """The code of the function at a place. Raises LookupError if there is none."""
@@ -190,14 +205,9 @@ class Unit:
         return self.places_in(self.tree, self.code)
 
     def places_in(self, tree: ast.Module, code: types.CodeType) -> dict[int, str]:
-        assert self.nodes
-        found = {}
-        for mine, numbered in pairs(code, self.numbered(tree)):
-            number = _first_number(numbered)
-            place = self.locate(number)[0].place if number is not None else ""
-            if place and not (mine.co_name in _COMPREHENSIONS and mine.co_name.strip("<>") not in place):
-                found[id(mine)] = place
-        return found
+        numbered = self.numbered(tree)
+        start = "<module>" if tree is self.tree else None
+        return {id(mine): place for mine, place in self._placed(code, numbered, start)}
 
     def numbered(self, tree: ast.Module) -> types.CodeType:
         """The tree compiled with node numbers in the place of columns."""
@@ -283,12 +293,24 @@ def _number(position: tuple[int | None, int | None, int | None, int | None]) -> 
     return end - _NUMBER_BASE if end is not None and end >= _NUMBER_BASE else None  # below: a node of ours
 
 
-def _first_number(numbered: types.CodeType) -> int | None:
-    for position in numbered.co_positions():
+def _loaded_constants(numbered: types.CodeType) -> dict[int, int]:
+    """For each constant that is loaded, the number of the node that loads it first."""
+    found: dict[int, int] = {}
+    argument = 0
+    instructions = numbered.co_code
+    for index, position in enumerate(numbered.co_positions()):
+        operation, low = instructions[2 * index], instructions[2 * index + 1]
+        argument = argument << 8 | low
+        if operation == dis.EXTENDED_ARG:
+            continue
         number = _number(position)
-        if number is not None:
-            return number
-    return None
+        if operation == _LOAD_CONST and number is not None:
+            found.setdefault(argument, number)
+        argument = 0
+    return found
+
+
+_LOAD_CONST = dis.opmap["LOAD_CONST"]
 
 
 # --- what is known in this process ---------------------------------------------------------------

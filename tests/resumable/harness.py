@@ -45,11 +45,23 @@ class FlowPickler(cloudpickle.Pickler):
             return resumable.reduce_function(obj)
         if isinstance(obj, types.CellType):
             return resumable.reduce_cell(obj)
-        if hasattr(resumable, "reduce_generator") and isinstance(
-            obj, types.GeneratorType | types.CoroutineType
-        ):
+        if isinstance(obj, BaseException):
+            return _reduce_error(obj)
+        if isinstance(obj, types.GeneratorType):
             return resumable.reduce_generator(obj)
         return super().reducer_override(obj)
+
+
+def _reduce_error(error: BaseException) -> Any:
+    reduced = error.__reduce_ex__(5)
+    assert isinstance(reduced, tuple)
+    kept = (error.__dict__, error.__context__, error.__cause__, error.__suppress_context__)
+    return (*reduced[:2], kept, None, None, _restore_error)
+
+
+def _restore_error(error: BaseException, kept: Any) -> None:
+    state, error.__context__, error.__cause__, error.__suppress_context__ = kept
+    error.__dict__.update(state)
 
 
 class FlowUnpickler(pickle.Unpickler):
