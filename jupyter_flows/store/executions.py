@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ConflictError, StaleLeaseError
@@ -22,6 +36,7 @@ from .tables import executions, log, savepoints, waits
 #: How many values one IN list may have: SQLite allows 32,766 variables.
 _LIST_LENGTH = 10_000
 _BUSY = (Status.QUEUED, Status.RUNNING)
+_QUEUED: ColumnElement[str] = literal_column(f"'{Status.QUEUED.value}'")
 
 _by_id = select(executions).where(executions.c.id == bindparam("id"))
 _read_one = Hot(_by_id)
@@ -33,7 +48,19 @@ _update = Hot(
     )
 )
 _insert_wait = insert(waits)
-_next_timer = select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None))
+_next_timer = Hot(select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None)))
+_timers_due = Hot(
+    select(executions)
+    .where(executions.c.wake_at <= bindparam("now"))
+    .order_by(executions.c.wake_at, executions.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_held_by = Hot(
+    select(
+        executions.c.id, executions.c.status, executions.c.epoch, executions.c.worker_id, executions.c.wish
+    ).where(executions.c.worker_id == bindparam("own_id"))
+)
 _child = executions.alias("child")
 _views = select(
     executions,
@@ -52,20 +79,32 @@ def in_parts(values: Iterable[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _may_claim(worker_id: str, types: Sequence[ExecutionType], now: datetime) -> Any:
+def _may_claim(types: Sequence[ExecutionType]) -> Any:
+    """Parameters: `own_id`, the worker that asks, and `now` in microseconds."""
     column = executions.c
-    another = and_(column.worker_id.is_not(None), column.worker_id != worker_id)
+    another = and_(column.worker_id.is_not(None), column.worker_id != bindparam("own_id"))
     kept_elsewhere = and_(
         another,
         or_(
-            column.type == ExecutionType.NOTEBOOK,
+            column.type == literal_column(f"'{ExecutionType.NOTEBOOK.value}'"),
             column.lease_until.is_(None),
-            column.lease_until > rows.to_microseconds(now),
+            column.lease_until > bindparam("now"),
         ),
     )
-    return and_(
-        column.status == Status.QUEUED.value, column.type.in_([kind.value for kind in types]), ~kept_elsewhere
-    )
+    names = ", ".join(f"'{kind.value}'" for kind in types) or "NULL"
+    is_listed: ColumnElement[bool] = literal_column(f"executions.type IN ({names})")
+    return and_(column.status == _QUEUED, is_listed, ~kept_elsewhere)
+
+
+@cache
+def _claimable(types: tuple[ExecutionType, ...]) -> Hot:
+    statement = select(executions).where(_may_claim(types)).order_by(executions.c.id)
+    return Hot(statement.limit(bindparam("most")).with_for_update(skip_locked=True))
+
+
+@cache
+def _has_claimable(types: tuple[ExecutionType, ...]) -> Hot:
+    return Hot(select(executions.c.id).where(_may_claim(types)).limit(literal_column("1")))
 
 
 class Executions(Session):
@@ -154,35 +193,33 @@ class Executions(Session):
     def claimable(
         self, worker_id: str, types: Sequence[ExecutionType], limit: int, now: datetime
     ) -> list[Execution]:
-        statement = select(executions).where(_may_claim(worker_id, types, now))
-        return self._executions(statement.order_by(executions.c.id).limit(limit), lock=True, skip_locked=True)
+        values = {"own_id": worker_id, "now": rows.to_microseconds(now), "most": limit}
+        found = _claimable(tuple(types)).rows(self._connection, values)
+        return [self._execution(row) for row in found]
 
     def has_claimable(self, worker_id: str, types: Sequence[ExecutionType], now: datetime) -> bool:
-        statement = select(executions.c.id).where(_may_claim(worker_id, types, now)).limit(1)
-        return self.execute(statement).first() is not None
+        values = {"own_id": worker_id, "now": rows.to_microseconds(now)}
+        return _has_claimable(tuple(types)).row(self._connection, values) is not None
 
     def timers_due(self, now: datetime, limit: int) -> list[Execution]:
-        column = executions.c
-        statement = select(executions).where(column.wake_at <= rows.to_microseconds(now))
-        ordered = statement.order_by(column.wake_at, column.id).limit(limit)
-        return self._executions(ordered, lock=True, skip_locked=True)
+        values = {"now": rows.to_microseconds(now), "most": limit}
+        return [self._execution(row) for row in _timers_due.rows(self._connection, values)]
 
     def next_timer(self) -> datetime | None:
-        return rows.to_instant(self.execute(_next_timer).scalar())
+        (soonest,) = _next_timer.run(self._connection, {}).fetchone()
+        return rows.to_instant(soonest)
 
     def held_by(self, worker_id: str) -> list[Held]:
-        column = executions.c
-        statement = select(column.id, column.status, column.epoch, column.worker_id, column.wish)
         return [
             Held(
-                id=row.id,
-                status=Status(row.status),
-                epoch=row.epoch,
-                worker_id=row.worker_id,
-                cancels=row.wish == "CANCEL",
-                pauses=row.wish == "PAUSE",
+                id=row["id"],
+                status=Status(row["status"]),
+                epoch=row["epoch"],
+                worker_id=row["worker_id"],
+                cancels=row["wish"] == "CANCEL",
+                pauses=row["wish"] == "PAUSE",
             )
-            for row in self.execute(statement.where(column.worker_id == worker_id))
+            for row in _held_by.rows(self._connection, {"own_id": worker_id})
         ]
 
     def held_executions(self, worker_ids: Sequence[str]) -> list[Execution]:

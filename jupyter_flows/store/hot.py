@@ -11,6 +11,9 @@ from typing import Any
 
 from sqlalchemy import ClauseElement, Connection
 
+#: SQL, the order of its parameters (None: by name), and parameters that are always the same.
+_Prepared = tuple[str, list[str] | None, dict[str, Any]]
+
 
 class Hot:
     """A statement over fixed columns; parameters come as a mapping by name.
@@ -20,32 +23,38 @@ class Hot:
 
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
-        self._compiled: dict[tuple[str, tuple[str, ...]], tuple[str, list[str] | None]] = {}
+        self._compiled: dict[tuple[str, tuple[str, ...]], _Prepared] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after the statement."""
-        sql, order = self._sql(connection, values)
+        sql, order, constants = self._sql(connection, values)
+        if constants:
+            values = {**constants, **values}
         cursor = connection.connection.cursor()
         cursor.execute(sql, values if order is None else [values[name] for name in order])
         return cursor
 
     def run_many(self, connection: Connection, many: Sequence[Mapping[str, Any]]) -> None:
-        sql, order = self._sql(connection, many[0])
+        sql, order, _ = self._sql(connection, many[0])
         rows = many if order is None else [[values[name] for name in order] for values in many]
         connection.connection.cursor().executemany(sql, rows)
 
     def row(self, connection: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The first row by column, if there is one."""
-        cursor = self.run(connection, values)
-        found = cursor.fetchone()
-        if found is None:
-            return None
-        return dict(zip([column[0] for column in cursor.description], found, strict=True))
+        return next(iter(self.rows(connection, values)), None)
 
-    def _sql(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, list[str] | None]:
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """All rows by column."""
+        cursor = self.run(connection, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, found, strict=True)) for found in cursor.fetchall()]
+
+    def _sql(self, connection: Connection, values: Mapping[str, Any]) -> _Prepared:
         key = (connection.dialect.name, tuple(values))
         known = self._compiled.get(key)
         if known is None:
             compiled: Any = self._statement.compile(dialect=connection.dialect, column_keys=list(values))
-            known = self._compiled[key] = (str(compiled), compiled.positiontup)
+            # Such as the offset 0 that SQLite's LIMIT is given.
+            constants = {name: value for name, value in compiled.params.items() if name not in values}
+            known = self._compiled[key] = (str(compiled), compiled.positiontup, constants)
         return known
