@@ -166,7 +166,20 @@ def _iterating(
     return role, found
 
 
-def _where(frame: types.FrameType) -> tuple[units.Unit, ast.AST, units.Scope, Steps]:
+Where = tuple[units.Unit, ast.AST, units.Scope, Steps]
+_known_places: dict[tuple[int, int], Where] = {}
+
+
+def _where(frame: types.FrameType) -> Where:
+    """Unit, node, scope and way to the node of the instruction that a frame of flow code stands at."""
+    key = (id(frame.f_code), frame.f_lasti)  # codes of units are never freed
+    known = _known_places.get(key)
+    if known is None:
+        known = _known_places[key] = _look_up(frame)
+    return known
+
+
+def _look_up(frame: types.FrameType) -> Where:
     code = frame.f_code
     unit = units.unit_of(code)
     assert unit is not None

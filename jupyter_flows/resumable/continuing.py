@@ -200,6 +200,7 @@ class Compiled:
 
 
 _variants: dict[tuple[Any, ...], Compiled] = {}
+_checked: set[tuple[Any, ...]] = set()
 
 
 def _reasons(frame: Frame) -> tuple[tuple[str, Any], ...]:
@@ -223,7 +224,7 @@ def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
         tuple(frame.cells),
     )
     known = _variants.get(key)
-    if known is not None:
+    if known is not None or (check_only and key in _checked):
         return known
     unit = units.unit(frame.unit)
     scope = unit.by_place[frame.place]
@@ -231,6 +232,7 @@ def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
     missing = variant.needed - {*names, CELLS}
     if missing:
         raise Refused("a value that waits in the middle of an expression was not kept")
+    _checked.add(key)
     if check_only:
         return None
     found = _compile(unit, scope, variant, frame, names)

@@ -36,6 +36,7 @@ class Scope:
     nonlocal_names: set[str] = field(default_factory=set)
     children: list[Scope] = field(default_factory=list)
     is_generator: bool = False
+    _exposed: list[str] | None = None  # computed once, when the tree is complete
 
     @property
     def local_names(self) -> set[str]:
@@ -86,6 +87,11 @@ class Scope:
 
     def exposed_names(self) -> list[str]:
         """Variables whose cells a savepoint of this function needs, sorted."""
+        if self._exposed is None:
+            self._exposed = self._find_exposed()
+        return self._exposed
+
+    def _find_exposed(self) -> list[str]:
         if self.kind != "function":
             return []
         found = {name for name in self.captured_names() if not self.is_constant(name)}
