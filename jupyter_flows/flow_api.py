@@ -80,6 +80,10 @@ class Runtime(Protocol):
     @property
     def execution_id(self) -> str: ...
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether a savepoint of this execution is being pickled in this thread."""
+
     def perform(self, callee: Callable[..., Any], call: model.Call, pending: Pending) -> Any:
         """Make `call` for the flow frame that called `callee`; return what `pending` makes of the answer."""
 
@@ -213,6 +217,10 @@ def _typed(field: str, value: Any) -> Any:
     if field == "type":
         return ExecutionType(value)
     return value
+
+
+def _own_handle() -> Execution:
+    return Execution(_current().execution_id)
 
 
 def _handle(view: model.ExecutionView) -> Execution:
@@ -513,6 +521,13 @@ class Execution:
         for view in answer.executions:
             if view.id == self.id:
                 self._fields = _plain(view)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"_fields": self._fields, "_staged": self._staged}
+        if _runtime is not None and _runtime.is_saving and self.id == _runtime.execution_id:
+            # In its own savepoint it is "the execution that this is": in a fork, the new one.
+            return _own_handle, (), state
+        return Execution, (self.id,), state
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Execution) and other.id == self.id

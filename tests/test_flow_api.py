@@ -33,6 +33,7 @@ class Script:
     """A runtime that notes the calls and answers what the test put in."""
 
     execution_id = "me"
+    is_saving = False
 
     def __init__(self) -> None:
         self.calls: list[model.Call] = []
@@ -195,6 +196,17 @@ def test_handles_are_equal_and_hashed_by_id() -> None:
     assert one == two
     assert len({one, two, flow_api.Execution("b")}) == 2
     assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_this_in_its_own_savepoint_is_whatever_execution_goes_on_from_it(
+    script: Script, this: flow_api.Execution
+) -> None:
+    as_a_value = pickle.dumps([this, flow_api.Execution("other")])
+    script.is_saving = True
+    in_a_savepoint = pickle.dumps([this, flow_api.Execution("other")])
+    script.execution_id = "fork"
+    assert [handle.id for handle in pickle.loads(in_a_savepoint)] == ["fork", "other"]
+    assert [handle.id for handle in pickle.loads(as_a_value)] == ["me", "other"]
 
 
 @pytest.mark.parametrize(

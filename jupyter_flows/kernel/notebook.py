@@ -128,6 +128,10 @@ class _SessionRuntime:
     def execution_id(self) -> str:
         return self._session.runtime().execution_id
 
+    @property
+    def is_saving(self) -> bool:
+        return self._session.runtime().is_saving
+
     def perform(self, callee: Callable[..., Any], call: model.Call, pending: flow_api.Pending) -> Any:
         return self._session.runtime().perform(callee, call, pending)
 
@@ -152,9 +156,6 @@ class _This(flow_api.Execution):
     @id.setter
     def id(self, _: str) -> None:
         pass
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return flow_api.Execution, (self.id,)
 
 
 class FlowsKernel(IPythonKernel):

@@ -54,6 +54,7 @@ class FlowRuntime:
         self, link: Link, begin: protocol.Begin, shell: UnitShellMixin, recorder: CellRecorder | None
     ) -> None:
         self.progress = Progress()
+        self.is_saving = False
         self._link = link
         self._begin = begin
         self._epoch = begin.epoch
@@ -117,7 +118,13 @@ class FlowRuntime:
             inexact_reason = continuation.inexact_reason
             objects |= continuation.locals()
             objects[_STATE + "continuation"] = continuation
-        manifest = snapshot.save(objects, self._chunks, namespace=self._namespace, previous=self._previous)
+        self.is_saving = True
+        try:
+            manifest = snapshot.save(
+                objects, self._chunks, namespace=self._namespace, previous=self._previous
+            )
+        finally:
+            self.is_saving = False
         self._previous = manifest
         name = call.name if isinstance(call, model.CreateSavepoint) else None
         return model.SavepointDraft(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('flow', ")
 _HISTORY_NAME = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|__builtins?__")
 
-ExceptionInfo = tuple[type[BaseException], BaseException, types.TracebackType | None]
+# What the kernel puts into the namespace itself belongs to the flow, though IPython hides it as its own.
+_FLOW_NAMES = frozenset({"this", "system", "inputs", "flow_api"})
 
 
 def _nobody_asked(_: resumable.Unit) -> None:
@@ -87,7 +88,8 @@ class UnitShellMixin:
         return {
             name: value
             for name, value in self.user_ns.items()  # type: ignore[attr-defined]
-            if not _HISTORY_NAME.fullmatch(name) and not (name in hidden and hidden[name] is value)
+            if name in _FLOW_NAMES
+            or (not _HISTORY_NAME.fullmatch(name) and not (name in hidden and hidden[name] is value))
         }
 
     def replace_flow_variables(self, variables: dict[str, Any]) -> None:
