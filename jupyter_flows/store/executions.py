@@ -36,6 +36,7 @@ from .tables import executions, log, savepoints, waits
 #: How many values one IN list may have: SQLite allows 32,766 variables.
 _LIST_LENGTH = 10_000
 _BUSY = (Status.QUEUED, Status.RUNNING)
+_WAITING: ColumnElement[str] = literal_column(f"'{Status.WAITING.value}'")
 _QUEUED: ColumnElement[str] = literal_column(f"'{Status.QUEUED.value}'")
 
 _by_id = select(executions).where(executions.c.id == bindparam("id"))
@@ -70,6 +71,17 @@ _views = select(
     .where(savepoints.c.execution_id == executions.c.id)
     .scalar_subquery()
     .label("savepoint_count"),
+)
+
+
+_view_one = Hot(_views.where(executions.c.id == bindparam("id")))
+_end_waits = Hot(delete(waits).where(waits.c.execution_id == bindparam("own_id")))
+_waiters = Hot(
+    select(executions)
+    .join(waits, waits.c.execution_id == executions.c.id)
+    .where(waits.c.awaited_id == bindparam("awaited"), executions.c.status == _WAITING)
+    .order_by(executions.c.id)
+    .with_for_update(of=executions)
 )
 
 
@@ -177,7 +189,7 @@ class Executions(Session):
     # --- lists
 
     def view(self, execution_id: str) -> ExecutionView | None:
-        row = self.execute(_views.where(executions.c.id == execution_id)).mappings().first()
+        row = _view_one.row(self._connection, {"id": execution_id})
         return None if row is None else _view(row)
 
     def views(self, filter: ExecutionFilter) -> Page:
@@ -259,15 +271,11 @@ class Executions(Session):
             self.execute(_insert_wait, wanted)
 
     def end_waits(self, execution_id: str) -> None:
-        self.execute(delete(waits).where(waits.c.execution_id == execution_id))
+        _end_waits.run(self._connection, {"own_id": execution_id})
 
     def waiters(self, awaited_id: str) -> list[Execution]:
-        statement = (
-            select(executions)
-            .join(waits, waits.c.execution_id == executions.c.id)
-            .where(waits.c.awaited_id == awaited_id, executions.c.status == Status.WAITING.value)
-        )
-        return self._executions(statement.order_by(executions.c.id), lock=True)
+        found = _waiters.rows(self._connection, {"awaited": awaited_id})
+        return [self._execution(row) for row in found]
 
     def end_wait(self, execution_id: str, awaited_id: str) -> int:
         own = waits.c.execution_id == execution_id
