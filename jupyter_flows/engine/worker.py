@@ -3,9 +3,9 @@
 A worker is stateless: what it knows beyond the store (which kernel waits with which execution) only saves
 time. It may be killed at any instant; another one, or the next of its kind, goes on from the store.
 
-Time limits: a lease lasts `LEASE` seconds and is renewed three times as often, from a thread that no flow
-can hold up. A predecessor on this machine is known to be dead as soon as its process is; one on another
-machine when its leases are over.
+Time limits: a lease lasts `LEASE` seconds and is renewed three times as often, here and not in kernels, whose
+flows could hold it up. A predecessor on this machine is known to be dead as soon as its process is; one on
+another machine when its leases are over.
 """
 
 from __future__ import annotations
