@@ -1,13 +1,14 @@
 # make lab        JupyterLab on examples/, with everything built       make demo   an execution outlives its kernel
 # make test       all tests, in parallel                               make lint   ruff, mypy, eslint, strict TypeScript
 # make test-long  the tests that take minutes                          make bench  all benchmarks
+# make test-pythons  the core tests on the other Pythons (3.11, 3.12, 3.13) that are installed
 #
 # All of it happens inside this checkout: .venv, node_modules and .jupyter-flows are git-ignored. `make PYTHON=…`
 # chooses the Python that .venv is made with; LAB_ARGS goes to JupyterLab, TEST_ARGS to pytest.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := lab
-.PHONY: lab test test-long demo lint bench clean front-end-test
+.PHONY: lab test test-long test-pythons demo lint bench clean front-end-test
 
 OLDEST_PYTHON := 3.11
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -18,6 +19,7 @@ BIN := .venv/bin
 STORE := sqlite:///$(CURDIR)/.jupyter-flows/flows.sqlite
 LAB_ARGS ?=
 TEST_ARGS ?=
+CORE_TESTS := tests/resumable tests/snapshot
 # Two workers for each core: most of what the tests do is to wait for kernels, servers and databases.
 TEST_WORKERS ?= $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
 ROOT_MAY := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
@@ -39,6 +41,19 @@ test: .venv/installed front-end-test
 test-long: .venv/installed
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m long $(TEST_ARGS)
 
+# Each in an environment of its own, .venv-3.12 and so on. pyenv's Pythons are found too.
+test-pythons: .venv/installed
+	@own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=0; \
+	for minor in 3.11 3.12 3.13; do [ $$minor = $$own ] && continue; \
+		python=$$(python$$minor -c 'import sys; print(sys.executable)' 2>/dev/null \
+			|| PYENV_VERSION=$$(pyenv latest $$minor 2>/dev/null) python$$minor -c 'import sys; print(sys.executable)' 2>/dev/null) \
+			|| { echo "make: Python $$minor is not installed"; continue; }; \
+		echo "== Python $$minor"; \
+		{ [ -x .venv-$$minor/bin/python ] || $$python -m venv .venv-$$minor; } \
+			&& .venv-$$minor/bin/python -m pip install --quiet --disable-pip-version-check -e '.[examples,test]' \
+			&& .venv-$$minor/bin/python -m pytest -n $(TEST_WORKERS) -m "not long" $(CORE_TESTS) $(TEST_ARGS) || failed=1; \
+	done; exit $$failed
+
 front-end-test: .venv/installed
 	cd labextension && npm test
 
@@ -52,7 +67,7 @@ bench: .venv/installed
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf .venv labextension/node_modules labextension/lib jupyter_flows/labextension test-results .jupyter-flows
+	rm -rf .venv .venv-3.* labextension/node_modules labextension/lib jupyter_flows/labextension test-results .jupyter-flows
 
 # The package in editable mode: Python is used from the source tree, the panels are built and copied into .venv.
 .venv/installed: .venv/bin/python pyproject.toml hatch_build.py $(FRONT_END)
