@@ -208,8 +208,8 @@ def _look_up(frame: types.FrameType) -> Where:
         raise Refused(f"the body of class {scope.place} is under way")
     if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
         raise Refused("a call inside a comprehension cannot be gone on from here")
-    if isinstance(scope.node, ast.AsyncFunctionDef):
-        raise Refused(f"{scope.place} is a coroutine")
+    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise Refused(f"{code.co_qualname} is a coroutine")
     return unit, node, scope, steps
 
 
@@ -260,7 +260,12 @@ def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:
 
 def variables_of(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
     if scope.names.kind == "module":
-        return {name: value for name, value in frame.f_locals.items() if name.startswith(".")}
+        own = f".{scope.prefix}."
+        return {
+            name: value
+            for name, value in frame.f_locals.items()
+            if name.startswith(".") and (name.startswith(own) or name.count(".") == 1)
+        }
     return dict(frame.f_locals)
 
 

@@ -54,6 +54,7 @@ class Scope:
     place: str
     names: scopes.Scope
     class_name: str | None
+    prefix: str  # of temporaries at module level
 
     def is_stable(self, name: str) -> bool:
         return self.names.is_stable(name)
@@ -133,7 +134,7 @@ class Unit:
             seen[place] = seen.get(place, 0) + 1
             if seen[place] > 1:
                 place += f"#{seen[place]}"
-            found[node.number] = Scope(node, place, names, _class_around(names))  # type: ignore[attr-defined]
+            found[node.number] = Scope(node, place, names, _class_around(names), self.digest[:6])  # type: ignore[attr-defined]
         return found
 
     @cached_property

@@ -42,6 +42,19 @@ def test_a_thread_is_owned_up_to() -> None:
     assert "thread" in only_reason(source)
 
 
+def test_a_coroutine_is_owned_up_to() -> None:
+    source = (
+        "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return point(1)\nasyncio.run(f())"
+    )
+    assert "asyncio" in only_reason(source)
+
+
+def test_implicit_methods_are_owned_up_to() -> None:
+    head = "class A:\n    x = property(lambda self: point(1))\n    def __add__(self, o): return point(2)\n"
+    assert "implicitly" in only_reason(head + "print(A().x)")
+    assert "implicitly" in only_reason(head + "print(A() + 1)")
+
+
 def test_an_inexact_continuation_cannot_be_resumed() -> None:
     found: list[resumable.Continuation] = []
     runner = new_runner(lambda _, continuation, *__: found.append(continuation))
