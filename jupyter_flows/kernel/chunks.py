@@ -27,7 +27,7 @@ class KernelChunks:
 
     def __init__(self, link: Link, directory: str | None) -> None:
         self._link = link
-        self._files = DirectoryChunks(directory) if directory else None
+        self._files = DirectoryChunks(directory, fsync=True) if directory else None
         self._known: set[str] = set()
         self._unsent: dict[str, bytes] = {}
         self._fetched: dict[str, bytes] = {}

@@ -111,6 +111,7 @@ class FlowRuntime:
         }
         objects[_STATE + "pending"] = pending
         objects[_STATE + "progress"] = self.progress
+        objects[_STATE + "process"] = snapshot.ProcessState.now()
         if self._recorder is not None:
             objects[_STATE + "recorder"] = self._recorder.state()
         inexact_reason = None
@@ -205,6 +206,7 @@ class FlowRuntime:
         if self._recorder is not None and _STATE + "recorder" in objects:
             cells = self._recorder.put_back(objects[_STATE + "recorder"])
             self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
+        objects[_STATE + "process"].put_back()
         continuation = objects.get(_STATE + "continuation")
         if continuation is not None:
             continuation = continuation.with_locals(objects)
@@ -220,8 +222,17 @@ class FlowRuntime:
                 answer = self._call_again(resume)
             value = restored.pending.outcome(restored.call, answer)
         except BaseException as error:
-            return restored.continuation.resume(namespace=self._namespace, error=error)
-        return restored.continuation.resume(namespace=self._namespace, value=value)
+            return self._resume(restored, error=error)
+        return self._resume(restored, value=value)
+
+    def _resume(self, restored: Restored, **outcome: Any) -> Any:
+        continuation, restored.continuation = restored.continuation, None
+        assert continuation is not None
+        try:
+            # No other reference is left: the variables live as long as the flow keeps them.
+            return continuation.resume(namespace=self._namespace, **outcome)
+        except (resumable.NotResumable, resumable.UnknownUnit) as error:
+            raise SavepointError(f"nothing can go on from this savepoint: {error}") from error
 
     def _call_again(self, resume: protocol.Resume) -> model.Answer:
         if isinstance(resume.call, model.CreateSavepoint | model.CellFinished):

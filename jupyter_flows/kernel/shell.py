@@ -89,7 +89,11 @@ class UnitShellMixin:
             name: value
             for name, value in self.user_ns.items()  # type: ignore[attr-defined]
             if name in _FLOW_NAMES
-            or (not _HISTORY_NAME.fullmatch(name) and not (name in hidden and hidden[name] is value))
+            or not (
+                _HISTORY_NAME.fullmatch(name)
+                or resumable.is_temporary(name)
+                or (name in hidden and hidden[name] is value)
+            )
         }
 
     def replace_flow_variables(self, variables: dict[str, Any]) -> None:

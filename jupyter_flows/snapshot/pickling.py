@@ -263,6 +263,9 @@ class _Guard:
             except RecursionError:
                 raise
             except Exception as error:
+                by_dill = _by_dill(subject)
+                if by_dill is not None:
+                    return by_dill
                 self.refuse(subject, error)
                 return self._placeholder(saving, self._refused[id(subject)][1])
 
@@ -304,6 +307,14 @@ class _Guard:
         path, kind, reason = facts(stand_in)
         saving.missing.append(Missing(path=path, type=kind, reason=reason))
         return Placeholder, (path, kind, reason)
+
+
+def _by_dill(subject: Any) -> Any:
+    if registry.find(type(subject)) is not None:
+        return None  # a reducer of ours refused it, for a reason
+    from .dill_reducers import reduction_by_dill
+
+    return reduction_by_dill(subject)
 
 
 @registry.builtin(Placeholder)

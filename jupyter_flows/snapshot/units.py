@@ -41,3 +41,8 @@ def make_known(units: tuple[UnitSource, ...], reader: ChunkReader) -> None:
 def reduce_function(function: types.FunctionType) -> Any:
     """How a function of a unit is pickled: by the unit's digest and its place there."""
     return _resumable.reduce_function(function)
+
+
+def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> Any:
+    """How a generator of a unit is pickled. Raises with the reason where it cannot be kept exactly."""
+    return _resumable.reduce_generator(generator)

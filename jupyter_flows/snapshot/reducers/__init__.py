@@ -1,5 +1,6 @@
 """The reducers that come with jupyter_flows; importing this package registers them."""
 
+from .. import dill_reducers
 from . import arrays, classes, files, functions, services, values
 
-__all__ = ["arrays", "classes", "files", "functions", "services", "values"]
+__all__ = ["arrays", "classes", "dill_reducers", "files", "functions", "services", "values"]

@@ -67,6 +67,16 @@ def _set_function(function: types.FunctionType, state: dict[str, Any]) -> None:
             setattr(function, name, value)
 
 
+@builtin(types.GeneratorType)
+def _reduce_generator(generator: types.GeneratorType[Any, Any, Any], saving: Saving) -> Any:
+    """A flow's generator goes on where it stands; for any other, `resumable` says why it cannot."""
+    reduced = units.reduce_generator(generator)
+    unit = units.unit_of(generator.gi_code)
+    if unit is not None:
+        saving.units.add(unit.digest)
+    return reduced
+
+
 @builtin(types.CodeType)
 def _reduce_code(code: types.CodeType, _: Saving) -> Any:
     return _make_code, (importlib.util.MAGIC_NUMBER, sys.version.split()[0], marshal.dumps(code))

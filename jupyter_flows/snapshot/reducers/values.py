@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import types
 import weakref
+from collections import OrderedDict
 from typing import Any
 
 from ..pickling import PROTOCOL, Saving
 from ..registry import builtin
+
+_ORDERED: OrderedDict[Any, Any] = OrderedDict()
 
 
 @builtin(BaseException, subclasses=True)
@@ -134,6 +137,15 @@ def _reduce_values(view: Any, _: Saving) -> Any:
 @builtin(type({}.items()))
 def _reduce_items(view: Any, _: Saving) -> Any:
     return dict.items, (_mapping_of(view),)
+
+
+@builtin(*(type(view) for view in (_ORDERED.keys(), _ORDERED.values(), _ORDERED.items())))
+def _reduce_ordered_view(view: Any, _: Saving) -> Any:
+    return _ordered_view, (_mapping_of(view), type(view).__name__.removeprefix("odict_"))
+
+
+def _ordered_view(mapping: OrderedDict[Any, Any], kind: str) -> Any:
+    return getattr(mapping, kind)()
 
 
 def _mapping_of(view: Any) -> Any:
