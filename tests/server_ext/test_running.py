@@ -135,7 +135,8 @@ async def test_a_fork_leaves_its_origin_alone(client, follow):
     forked = await client.post(f"savepoints/{savepoints[1].id}/fork", body, ExecutionView)
     assert forked.id != id
     assert (forked.name, forked.status, forked.input_value) == ("again", Status.QUEUED, {"size": 5})
-    assert (await follow(forked.id)).savepoints > 0
+    ended = await follow(forked.id)
+    assert (ended.status, ended.output_value) == (Status.ENDED_SUCCESS, {"double": 2})
     assert len((await client.get(f"executions/{id}/savepoints", messages.Savepoints)).savepoints) == 4
 
 
