@@ -286,7 +286,9 @@ class Worker:
                 ExecutionType.CONNECTION: free_connections,
                 ExecutionType.NOTEBOOK: _NOTEBOOKS_AT_ONCE,
             }
-            open_types = tuple(kind for kind, limit in limits.items() if limit > 0)
+            # Asked here and not before: a claim made while the worker stops would be left behind.
+            may_claim = not self._is_stopping
+            open_types = tuple(kind for kind, limit in limits.items() if limit > 0 and may_claim)
             claims: list[Claim] = []
             if transaction.has_claimable(self.id, open_types, ledger.now):
                 for kind in open_types:

@@ -26,6 +26,9 @@ USAGE = """\
 %flow savepoints                             the savepoints of this execution
 %flow restore SAVEPOINT                      put this notebook back to a savepoint (id or name), and go on"""
 
+# Notebooks set cells flush right, which suits numbers.
+_LEFT = 'style="text-align: left"'
+
 
 class Table:
     """Rows that show as a table in a notebook and as text elsewhere."""
@@ -51,9 +54,10 @@ class Table:
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<p>{html.escape(self._when_empty)}</p>"
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
+        head = "".join(f"<th {_LEFT}>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+            "<tr>" + "".join(f"<td {_LEFT}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -28,8 +29,9 @@ from .outputs import CellRecorder, RecordedStream, as_text
 if TYPE_CHECKING:
     from .magics import FlowCommands
 
+_OUR_MODULES = __name__.partition(".")[0] + "."
 _MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('flow', ")
-_HISTORY_NAME = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|__builtins?__")
+_HISTORY_NAME = re.compile(r"_+|_i+|_i?\d+|_[iod]h|In|Out|__(?:builtins?|name|doc|package|loader|spec)__")
 
 # What the kernel puts into the namespace itself belongs to the flow, though IPython hides it as its own.
 _FLOW_NAMES = frozenset({"this", "system", "inputs", "flow_api"})
@@ -109,11 +111,35 @@ def _rewrite_flow_magic(lines: list[str]) -> list[str]:
 
 
 def flow_traceback(error: BaseException) -> types.TracebackType | None:
-    """The error's traceback from the first frame of flow code on; all of it if there is none."""
+    """The error's traceback from the first frame of flow code on; all of it if there is none.
+
+    Where a Flow-API call raised, it ends at the author's line: our own frames below are cut off.
+    """
     position = error.__traceback__
     while position is not None and resumable.unit_of(position.tb_frame.f_code) is None:
         position = position.tb_next
-    return position or error.__traceback__
+    if position is None:
+        return error.__traceback__
+    last = below = position
+    while below.tb_next is not None:
+        below = below.tb_next
+        if not below.tb_frame.f_globals.get("__name__", "").startswith(_OUR_MODULES):
+            last = below
+    last.tb_next = None
+    return position
+
+
+class _FlowCompiler(CachingCompiler):
+    """Names cells after their flow, so that a traceback says where to look."""
+
+    #: The name of the cell that runs next; None: IPython's own.
+    cell_name: str | None = None
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        if self.cell_name is not None:
+            return self.cell_name
+        name: str = super().get_code_name(raw_code, transformed_code, number)
+        return name
 
 
 class _RecordingPublisher(DisplayPublisher):
@@ -166,6 +192,7 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
     displayhook_class = Type(_RecordingDisplayHook)
     display_pub_class = Type(_RecordingPublisher)
     recorder = Instance(CellRecorder)
+    compiler_class = Type(_FlowCompiler)
 
     def attach(self, recorder: CellRecorder) -> None:
         """Send everything that cells print and show to `recorder`."""
@@ -179,6 +206,12 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
         # Signals end the flow; they are no error to be shown.
         self.set_custom_exc((LifecycleSignal,), lambda *_, **__: None)
         self.builtin_trap.activate()
+
+    def name_next_cell(self, name: str) -> None:
+        """What tracebacks call the cell that runs next."""
+        compiler = self.compile
+        assert isinstance(compiler, _FlowCompiler)
+        compiler.cell_name = name
 
     def show_error(self, error: BaseException) -> None:
         """Show an error that came out of flow code as a notebook would."""

@@ -361,10 +361,12 @@ def test_a_draining_worker_hands_over_at_the_next_call(house: House) -> None:
     async def main() -> None:
         async with house.worker() as first:
             view = house.engine.start("flow")
-            await house.until(view.id, lambda view: view.savepoints == 1)
+            # A pipe opens for the writer when the flow has opened it for reading: it is past its first call.
+            flow_waits = await asyncio.to_thread(gate.open, "w")
             draining = asyncio.create_task(first.stop(drain_seconds=60))
+            await asyncio.sleep(0)  # the drain has begun
             waiting = house.engine.start("flow")
-            await asyncio.to_thread(lambda: gate.open("w").close())
+            flow_waits.close()
             await draining
             handed_over = house.engine.execution(view.id)
             assert (handed_over.status, handed_over.savepoints) == (Status.QUEUED, 2)

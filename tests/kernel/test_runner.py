@@ -95,6 +95,7 @@ def test_an_error_ends_the_execution_and_shows_the_authors_code(worker: Scripted
     assert ended.error is not None
     assert "raise ValueError('no luck')" in ended.error.traceback
     assert "jupyter_flows" not in ended.error.traceback
+    assert '"<flow.ipynb, cell 2>", line 2, in <module>' in ended.error.traceback
     assert worker.cells[1].outputs[-1]["ename"] == "ValueError"
     assert 2 not in worker.cells
 
@@ -199,3 +200,15 @@ def test_a_wrong_handler_is_one_clear_error(worker: ScriptedWorker) -> None:
     assert ended is not None
     assert ended.message is not None
     assert ended.message.startswith("InvalidFlowError: handler takes (system, this)")
+
+
+def test_a_call_that_raises_is_shown_at_the_authors_line(tmp_path: Path) -> None:
+    refused = model.Answer(error=model.ErrorInfo(type="ResourceNotFoundError", message="no such flow"))
+    worker = ScriptedWorker(tmp_path, lambda _: refused)
+    ended = worker.run(source("def start():\n    this.flow('nowhere')", "start()"))
+    assert ended is not None
+    assert ended.error is not None
+    assert ended.error.traceback.splitlines()[-2:] == [
+        "    this.flow('nowhere')",
+        "jupyter_flows.errors.ResourceNotFoundError: no such flow",
+    ]
