@@ -23,7 +23,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from ..errors import ConflictError, StaleLeaseError
 from ..model import Execution, ExecutionType, ExecutionView, Status
@@ -42,13 +41,13 @@ _QUEUED: ColumnElement[str] = literal_column(f"'{Status.QUEUED.value}'")
 _by_id = select(executions).where(executions.c.id == bindparam("id"))
 _read_one = Hot(_by_id)
 _read_one_locked = Hot(_by_id.with_for_update())
-_insert = insert(executions)
+_insert = Hot(insert(executions))
 _update = Hot(
     update(executions).where(
         executions.c.id == bindparam("own_id"), executions.c.epoch == bindparam("own_epoch")
     )
 )
-_insert_wait = insert(waits)
+_insert_wait = Hot(insert(waits))
 _next_timer = Hot(select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None)))
 _timers_due = Hot(
     select(executions)
@@ -75,6 +74,14 @@ _views = select(
 
 
 _view_one = Hot(_views.where(executions.c.id == bindparam("id")))
+_end_one_wait = Hot(
+    delete(waits).where(
+        waits.c.execution_id == bindparam("own_id"), waits.c.awaited_id == bindparam("awaited")
+    )
+)
+_one_wait = Hot(
+    select(waits.c.awaited_id).where(waits.c.execution_id == bindparam("own_id")).limit(literal_column("1"))
+)
 _end_waits = Hot(delete(waits).where(waits.c.execution_id == bindparam("own_id")))
 _waiters = Hot(
     select(executions)
@@ -122,24 +129,44 @@ def _has_claimable(types: tuple[ExecutionType, ...]) -> Hot:
 class Executions(Session):
     """See `port.Transaction`."""
 
+    #: As the database has them: executions of which a newer state is `seen`.
+    _unwritten: dict[str, Execution]
+
     def insert_execution(self, execution: Execution) -> None:
         try:
-            self.execute(_insert, rows.execution_row(execution))
-        except IntegrityError as error:
-            if "creation_key" not in str(error.orig) and "executions.id" not in str(error.orig):
+            _insert.run(self._connection, rows.execution_row(execution))
+        except self._connection.dialect.loaded_dbapi.IntegrityError as error:
+            if "creation_key" not in str(error) and "executions.id" not in str(error):
                 raise
             raise ConflictError(
                 f"there is an execution with the key {execution.creation_key!r} already", id=execution.id
             ) from error
         self.seen[execution.id] = execution
+        self.locked.add(execution.id)
         self.note_change("execution", execution.id, execution.parent_id)
         self.is_due = self.is_due or execution.status is Status.QUEUED
 
     def update_execution(self, execution: Execution, epoch: int) -> None:
         old = self.seen.get(execution.id)
+        if old is not None and _only_went_on(old, execution, epoch) and execution.id in self.locked:
+            # A batch of calls writes the row once.
+            self._unwritten.setdefault(execution.id, old)
+        elif not self._write(execution, self._unwritten.pop(execution.id, old), epoch):
+            return
+        self.seen[execution.id] = execution
+        self.note_change("execution", execution.id, execution.parent_id)
+        self.is_due = self.is_due or _matters_to_workers(old, execution)
+
+    def flush(self) -> None:
+        while self._unwritten:
+            execution_id, old = self._unwritten.popitem()
+            self._write(self.seen[execution_id], old, old.epoch)
+
+    def _write(self, execution: Execution, old: Execution | None, epoch: int) -> bool:
+        """Whether there was anything to write."""
         changed = rows.changed_columns(old, execution)
         if not changed:
-            return
+            return False
         values = {**changed, "own_id": execution.id, "own_epoch": epoch}
         found = _update.run(self._connection, values)
         if found.rowcount != 1:
@@ -148,14 +175,13 @@ class Executions(Session):
                 f"{epoch} was refused",
                 execution_id=execution.id,
             )
-        self.seen[execution.id] = execution
-        self.note_change("execution", execution.id, execution.parent_id)
-        self.is_due = self.is_due or _matters_to_workers(old, execution)
+        return True
 
     def execution(self, execution_id: str, lock: bool = False) -> Execution | None:
-        statement = _read_one_locked if lock else _read_one
-        row = statement.row(self._connection, {"id": execution_id})
-        return None if row is None else self._execution(row)
+        if execution_id in self.locked:
+            return self.seen[execution_id]
+        row = (_read_one_locked if lock else _read_one).row(self._connection, {"id": execution_id})
+        return None if row is None else self._execution(row, lock)
 
     def executions(self, execution_ids: Iterable[str], lock: bool = False) -> dict[str, Execution]:
         found: dict[str, Execution] = {}
@@ -182,6 +208,7 @@ class Executions(Session):
 
     def delete_execution(self, execution_id: str) -> None:
         old = self.execution(execution_id)
+        self.locked.discard(execution_id)
         self.execute(delete(executions).where(executions.c.id == execution_id))
         if old:
             self.note_change("execution", execution_id, old.parent_id)
@@ -189,7 +216,7 @@ class Executions(Session):
     # --- lists
 
     def view(self, execution_id: str) -> ExecutionView | None:
-        row = _view_one.row(self._connection, {"id": execution_id})
+        row = self.row(_view_one, {"id": execution_id})
         return None if row is None else _view(row)
 
     def views(self, filter: ExecutionFilter) -> Page:
@@ -206,16 +233,15 @@ class Executions(Session):
         self, worker_id: str, types: Sequence[ExecutionType], limit: int, now: datetime
     ) -> list[Execution]:
         values = {"own_id": worker_id, "now": rows.to_microseconds(now), "most": limit}
-        found = _claimable(tuple(types)).rows(self._connection, values)
-        return [self._execution(row) for row in found]
+        return [self._execution(row, True) for row in self.rows(_claimable(tuple(types)), values)]
 
     def has_claimable(self, worker_id: str, types: Sequence[ExecutionType], now: datetime) -> bool:
         values = {"own_id": worker_id, "now": rows.to_microseconds(now)}
-        return _has_claimable(tuple(types)).row(self._connection, values) is not None
+        return self.row(_has_claimable(tuple(types)), values) is not None
 
     def timers_due(self, now: datetime, limit: int) -> list[Execution]:
         values = {"now": rows.to_microseconds(now), "most": limit}
-        return [self._execution(row) for row in _timers_due.rows(self._connection, values)]
+        return [self._execution(row, True) for row in self.rows(_timers_due, values)]
 
     def next_timer(self) -> datetime | None:
         (soonest,) = _next_timer.run(self._connection, {}).fetchone()
@@ -231,7 +257,7 @@ class Executions(Session):
                 cancels=row["wish"] == "CANCEL",
                 pauses=row["wish"] == "PAUSE",
             )
-            for row in _held_by.rows(self._connection, {"own_id": worker_id})
+            for row in self.rows(_held_by, {"own_id": worker_id})
         ]
 
     def held_executions(self, worker_ids: Sequence[str]) -> list[Execution]:
@@ -268,24 +294,25 @@ class Executions(Session):
             {"execution_id": execution_id, "awaited_id": awaited} for awaited in dict.fromkeys(awaited_ids)
         ]
         if wanted:
-            self.execute(_insert_wait, wanted)
+            _insert_wait.run_many(self._connection, wanted)
 
     def end_waits(self, execution_id: str) -> None:
         _end_waits.run(self._connection, {"own_id": execution_id})
 
     def waiters(self, awaited_id: str) -> list[Execution]:
-        found = _waiters.rows(self._connection, {"awaited": awaited_id})
-        return [self._execution(row) for row in found]
+        return [self._execution(row, True) for row in self.rows(_waiters, {"awaited": awaited_id})]
 
     def end_wait(self, execution_id: str, awaited_id: str) -> int:
-        own = waits.c.execution_id == execution_id
-        self.execute(delete(waits).where(own, waits.c.awaited_id == awaited_id))
+        values = {"own_id": execution_id, "awaited": awaited_id}
+        _end_one_wait.run(self._connection, values)
         # One more than none is all that anyone asks for: a count would be slow with many.
-        return int(self.execute(select(exists().where(own))).scalar_one())
+        return int(_one_wait.row(self._connection, {"own_id": execution_id}) is not None)
 
-    def _execution(self, row: Any) -> Execution:
+    def _execution(self, row: Any, lock: bool = False) -> Execution:
         found = rows.execution(row)
         self.seen[found.id] = found
+        if lock or self._locks_all:
+            self.locked.add(found.id)
         return found
 
     def _executions(
@@ -293,7 +320,17 @@ class Executions(Session):
     ) -> list[Execution]:
         if lock:
             statement = statement.with_for_update(skip_locked=skip_locked, of=executions)
-        return [self._execution(row) for row in self.execute(statement).mappings()]
+        return [self._execution(row, lock) for row in self.execute(statement).mappings()]
+
+
+def _only_went_on(old: Execution, new: Execution, epoch: int) -> bool:
+    """Whether the same claim made one more step: nothing that a constraint or an index looks at differs."""
+    return (
+        old.status is Status.RUNNING
+        and new.status is Status.RUNNING
+        and old.epoch == new.epoch == epoch
+        and old.worker_id == new.worker_id
+    )
 
 
 def _matters_to_workers(old: Execution | None, new: Execution) -> bool:

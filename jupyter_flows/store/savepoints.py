@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 
 from ..model import CellOutput, LogLevel, LogLine, Savepoint, SavepointView
 from . import rows
@@ -21,14 +21,19 @@ LARGE = 64 * 1024
 
 _light = [column for column in savepoints.c if column.name not in ("manifest", "chunks")]
 _of_execution = savepoints.c.execution_id == bindparam("execution_id")
-_by_id = select(savepoints).where(savepoints.c.id == bindparam("id"))
+_by_id = Hot(select(savepoints).where(savepoints.c.id == bindparam("id")))
 _insert_savepoint = Hot(insert(savepoints))
 _newest_number = Hot(select(func.max(savepoints.c.number)).where(_of_execution))
-_newest_named = (
+_newest_named = Hot(
     select(savepoints)
     .where(_of_execution, savepoints.c.name == bindparam("name"))
     .order_by(savepoints.c.number.desc())
-    .limit(1)
+    .limit(literal_column("1"))
+)
+_cells = Hot(
+    select(cell_outputs.c.content)
+    .where(cell_outputs.c.execution_id == bindparam("execution_id"))
+    .order_by(cell_outputs.c.cell)
 )
 _insert_log = Hot(insert(log).inline())
 
@@ -37,21 +42,26 @@ class Savepoints(Session):
     """See `port.Transaction`."""
 
     files: ChunkFiles | None
+    #: The newest number of an execution's savepoints, where this transaction knows it.
+    _newest: dict[str, int]
 
     def insert_savepoint(self, savepoint: Savepoint) -> None:
         _insert_savepoint.run(self._connection, rows.savepoint_row(savepoint))
+        self._newest[savepoint.execution_id] = savepoint.number
         self.note_change("savepoint", savepoint.execution_id, self._parent_of(savepoint.execution_id))
 
     def next_savepoint_number(self, execution_id: str) -> int:
-        (newest,) = _newest_number.run(self._connection, {"execution_id": execution_id}).fetchone()
+        newest = self._newest.get(execution_id)
+        if newest is None:
+            (newest,) = _newest_number.run(self._connection, {"execution_id": execution_id}).fetchone()
         return int(newest or 0) + 1
 
     def savepoint(self, savepoint_id: str) -> Savepoint | None:
-        row = self.execute(_by_id, {"id": savepoint_id}).mappings().first()
+        row = _by_id.row(self._connection, {"id": savepoint_id})
         return None if row is None else rows.savepoint(row)
 
     def savepoint_by_name(self, execution_id: str, name: str) -> Savepoint | None:
-        row = self.execute(_newest_named, {"execution_id": execution_id, "name": name}).mappings().first()
+        row = _newest_named.row(self._connection, {"execution_id": execution_id, "name": name})
         return None if row is None else rows.savepoint(row)
 
     def savepoint_views(self, execution_id: str) -> list[SavepointView]:
@@ -79,6 +89,7 @@ class Savepoints(Session):
 
     def delete_savepoints(self, execution_id: str) -> None:
         self.execute(delete(savepoints).where(_of_execution), {"execution_id": execution_id})
+        self._newest.pop(execution_id, None)
         self.note_change("savepoint", execution_id, self._parent_of(execution_id))
 
     # --- log and outputs of cells
@@ -108,14 +119,13 @@ class Savepoints(Session):
             {"execution_id": execution_id, "cell": cell.cell, "content": rows.encode(cell)} for cell in cells
         ]
         if wanted:
-            self.execute(self.upsert(cell_outputs, "execution_id", "cell"), wanted)
+            self.upsert(cell_outputs, ("execution_id", "cell"), wanted)
         if wanted or replaces_all:
             self.note_change("execution", execution_id, self._parent_of(execution_id))
 
     def cells(self, execution_id: str) -> tuple[CellOutput, ...]:
-        column = cell_outputs.c
-        statement = select(column.content).where(column.execution_id == execution_id).order_by(column.cell)
-        return tuple(rows.cell_output(content) for content in self.execute(statement).scalars())
+        found = _cells.rows(self._connection, {"execution_id": execution_id})
+        return tuple(rows.cell_output(row["content"]) for row in found)
 
     # --- chunks
 
@@ -127,7 +137,7 @@ class Savepoints(Session):
             else:
                 small.append({"hash": digest, "content": content})
         if small:
-            self.execute(self.insert_new(chunks), small)
+            self.insert_new(chunks, small)
 
     def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
         wanted = list(hashes)

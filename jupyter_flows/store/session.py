@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Table, insert
@@ -19,28 +21,38 @@ class Session:
     """`seen` are the executions as this transaction read or wrote them last: what a write must write is
     the difference. `is_due` and the changes are what listeners are told after the commit."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, writes: bool) -> None:
         self._connection = connection
+        # In SQLite a transaction that writes keeps everybody else from writing.
+        self._locks_all = writes and connection.dialect.name == "sqlite"
         self.seen: dict[str, Execution] = {}
+        #: Executions that nobody else can write before this transaction ends: `seen` is what they are.
+        self.locked: set[str] = set()
         self.is_due = False
         self._changes: dict[tuple[str, str], str | None] = {}
 
+    def flush(self) -> None:
+        """Write what was put off. Called before any statement that could see the difference."""
+
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        self.flush()
         return self._connection.execute(statement, values)
 
-    def insert_new(self, table: Table) -> Any:
-        """An INSERT that leaves what is there already as it is."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table).on_conflict_do_nothing()
+    def row(self, statement: Hot, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        self.flush()
+        return statement.row(self._connection, values)
 
-    def upsert(self, table: Table, *key: str) -> Any:
-        """An INSERT that replaces the row with the same key."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        replaced = {
-            column.name: statement.excluded[column.name] for column in table.c if column.name not in key
-        }
-        return statement.on_conflict_do_update(index_elements=list(key), set_=replaced)
+    def rows(self, statement: Hot, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self.flush()
+        return statement.rows(self._connection, values)
+
+    def insert_new(self, table: Table, many: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows; those that are there already stay as they are."""
+        _insert_new(table, self._connection.dialect.name).run_many(self._connection, many)
+
+    def upsert(self, table: Table, key: tuple[str, ...], many: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows; those with the same key are replaced."""
+        _upsert(table, key, self._connection.dialect.name).run_many(self._connection, many)
 
     def note_change(self, kind: str, execution_id: str, parent_id: str | None) -> None:
         self._changes[kind, execution_id] = parent_id
@@ -57,3 +69,16 @@ class Session:
                 for (kind, execution_id), parent_id in self._changes.items()
             ]
             _insert_change.run_many(self._connection, changed)
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Hot:
+    kind = postgresql if dialect == "postgresql" else sqlite
+    return Hot(kind.insert(table).on_conflict_do_nothing())
+
+
+@cache
+def _upsert(table: Table, key: tuple[str, ...], dialect: str) -> Hot:
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    replaced = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
+    return Hot(statement.on_conflict_do_update(index_elements=list(key), set_=replaced))

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 
 from ..errors import StoreError
 from .chunk_files import ChunkFiles
+from .connections import DRIVEN, Connections
 from .port import Notice, TransactionAborted
 from .transaction import SqlTransaction
 from .watching import Watch
@@ -32,6 +33,7 @@ class SqlStore:
         self.url = url
         self.chunk_directory = str(files.path) if files else None
         self._engine = engine
+        self._connections = Connections(engine)
         self._files = files
         self._watch = watch
         self._is_sqlite = engine.dialect.name == "sqlite"
@@ -55,19 +57,18 @@ class SqlStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[SqlTransaction]:
-        with self._translated("write to"), self._engine.connect() as connection, connection.begin():
-            transaction = SqlTransaction(connection, self._files)
+        with self._translated("write to"), self._connections.transaction(writes=True) as connection:
+            transaction = SqlTransaction(connection, self._files, writes=True)
             yield transaction
+            transaction.flush()
             transaction.write_changes()
             if transaction.is_due:
                 self._watch.announce(connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
-        with self._translated("read"), self._engine.connect() as fresh:
-            connection = fresh.execution_options(is_reading=True)
-            with connection.begin():
-                yield SqlTransaction(connection, self._files)
+        with self._translated("read"), self._connections.transaction(writes=False) as connection:
+            yield SqlTransaction(connection, self._files)
 
     def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         with self._guard:
@@ -90,6 +91,7 @@ class SqlStore:
     def close(self) -> None:
         self._is_closed = True
         self._watch.stop()
+        self._connections.close()
         self._engine.dispose()
 
     @contextmanager
@@ -159,5 +161,8 @@ def prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        is_reading = connection.get_execution_options().get("is_reading", False)
+        options = connection.get_execution_options()
+        if options.get(DRIVEN, False):
+            return
+        is_reading = options.get("is_reading", False)
         connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")

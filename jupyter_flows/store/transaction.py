@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from ..model import FlowSource
 from . import rows
 from .chunk_files import ChunkFiles
 from .executions import Executions
+from .hot import Hot
 from .port import Change, WorkerRecord
 from .savepoints import Savepoints
 from .tables import changes, flow_versions, workers
 
+_flow_version = Hot(
+    select(flow_versions.c.source).where(
+        flow_versions.c.digest == bindparam("digest"), flow_versions.c.flow == bindparam("flow")
+    )
+)
+
 
 class SqlTransaction(Executions, Savepoints):
-    def __init__(self, connection: Connection, files: ChunkFiles | None) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, files: ChunkFiles | None, writes: bool = False) -> None:
+        super().__init__(connection, writes)
         self.files = files
+        self._newest = {}
+        self._unwritten = {}
 
     # --- flow versions
 
     def put_flow_version(self, source: FlowSource) -> None:
         row = {"digest": source.digest, "flow": source.name, "source": rows.encode(source)}
-        self.execute(self.insert_new(flow_versions), row)
+        self.insert_new(flow_versions, [row])
 
     def flow_version(self, digest: str, flow: str) -> FlowSource | None:
-        column = flow_versions.c
-        statement = select(column.source).where(column.digest == digest, column.flow == flow)
-        content = self.execute(statement).scalar()
-        return None if content is None else rows.flow_source(content)
+        row = self.row(_flow_version, {"digest": digest, "flow": flow})
+        return None if row is None else rows.flow_source(row["source"])
 
     # --- changes
 
@@ -45,7 +52,7 @@ class SqlTransaction(Executions, Savepoints):
     # --- workers
 
     def put_worker(self, worker: WorkerRecord) -> None:
-        self.execute(self.upsert(workers, "id"), rows.worker_row(worker))
+        self.upsert(workers, ("id",), [rows.worker_row(worker)])
 
     def workers(self) -> list[WorkerRecord]:
         found = self.execute(select(workers).order_by(workers.c.started_at)).mappings()
