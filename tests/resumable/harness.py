@@ -2,7 +2,7 @@
 
 A program calls `point(value)`, which returns the value, and `fail(error)`, which raises; both stand for
 Flow-API calls. `journey` runs it once without stopping and keeps a pickled savepoint of every call.
-Children are forked from a process that never saw the program: nothing but bytes gets across.
+Other processes go on (`workers`), which never ran the program: nothing but bytes gets across.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import io
 import os
 import pickle
+import random
 import sys
 import traceback
 import types
@@ -22,6 +23,8 @@ from typing import Any
 import cloudpickle
 
 from jupyter_flows import resumable
+
+from .workers import worker
 
 NAMESPACE = "the flow's namespace"
 
@@ -234,12 +237,16 @@ def in_child(action: Callable[[], Any]) -> Any:
     return answer
 
 
-def _go_on(data: bytes) -> Result:
+def go_on(data: bytes) -> Result:
+    """Go on from a savepoint to the program's end."""
+    # cloudpickle finds a class that it has made before; here, each savepoint brings classes of its own.
+    cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
     return new_runner().go_on(data)
 
 
-def _go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
+def go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
     """Go on to the next call only."""
+    cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
     found: list[Stop] = []
 
     def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
@@ -254,32 +261,50 @@ def _go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
         return None, found[0]
 
 
-def compare(source: str, *, every: int = 1, chained: bool = True, exact: bool = True) -> int:
-    """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError if they differ."""
-    plain = in_child(functools.partial(plain_run, source))
-    whole, stops = in_child(functools.partial(journey, source))
+def compare(
+    source: str,
+    *,
+    most: int | None = None,
+    chained: bool = True,
+    exact: bool = True,
+    python: str = sys.executable,
+) -> int:
+    """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError if they differ.
+
+    Arguments: `most` limits how many stops are gone on from (the first, the last, and some between);
+    `chained` also stops again and again, each process getting only as far as the next call; `exact` says
+    that no stop may be inexact; `python` is the interpreter that goes on.
+    """
+    first = worker("first")
+    plain = first.ask("plain_run", source)
+    whole, stops = first.ask("journey", source)
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"
+    if python != sys.executable and worker("second", python).ask("plain_run", source) != plain:
+        return 0  # on that version the program itself does something else
     count = 0
     for number, stop in enumerate(stops):
-        if stop.data is None:
-            assert not exact, f"stop {number} at {stop.site} is inexact: {stop.reason}"
-            continue
-        if number % every:
-            continue
-        result = in_child(functools.partial(_go_on, stop.data))
+        assert stop.data is not None or not exact, f"stop {number} at {stop.site} is inexact: {stop.reason}"
+    exact_stops = [(number, stop) for number, stop in enumerate(stops) if stop.data is not None]
+    if most is not None and len(exact_stops) > most:
+        ends = [exact_stops[0], exact_stops[-1]]
+        exact_stops = ends + random.Random(source).sample(exact_stops[1:-1], max(most - 2, 0))
+    for number, stop in exact_stops:
+        result = worker("second", python).ask("go_on", stop.data)
         same(whole, stop.printed, stop.points, result, f"stop {number} at {stop.site}")
         count += 1
-    if chained and stops and stops[0].data is not None:
-        _compare_chain(whole, stops[0])
+    if chained and exact_stops:
+        _compare_chain(whole, min(exact_stops)[1], python, most or len(stops))
     return count
 
 
-def _compare_chain(whole: Result, stop: Stop) -> None:
-    """Stop again and again: each process gets only as far as the next call."""
+def _compare_chain(whole: Result, stop: Stop, python: str, most: int) -> None:
+    """Stop again and again: each process gets only as far as the next call, and another one goes on."""
     printed, points = stop.printed, list(stop.points)
     number = 0
-    while stop.data is not None:
-        result, following = in_child(functools.partial(_go_on_to_next, stop.data))
+    while stop.data is not None and number <= most:
+        result, following = worker("third" if number % 2 else "second", python).ask(
+            "go_on_to_next", stop.data
+        )
         number += 1
         if result is not None:
             same(whole, printed, points, result, f"process {number} of a chain")

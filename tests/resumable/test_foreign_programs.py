@@ -13,7 +13,7 @@ import pytest
 from jupyter_flows import resumable
 
 from . import foreign_programs as foreign
-from .harness import Outcome, Result, Runner, Stop, _go_on, in_child, new_runner, same
+from .harness import Outcome, Result, Runner, Stop, go_on, in_child, new_runner, same
 
 pytestmark = pytest.mark.skipif(not foreign.is_installed(), reason="pyperformance is not installed")
 
@@ -72,7 +72,7 @@ def sampled(source: str, wanted: set[int]) -> list[Stop]:
 
 def gone_on(data: bytes) -> Result:
     foreign.provide_pyperf()
-    return _go_on(data)
+    return go_on(data)
 
 
 @pytest.mark.long

@@ -1,0 +1,123 @@
+"""Processes that run programs, and go on with what others captured: one process each, for many programs.
+
+A worker is an interpreter of its own, of any Python version; bytes are all that gets to it. It forgets one
+program before the next: what is left is what `resumable` itself remembers, as in any long-lived process.
+
+    python -m tests.resumable.workers READ WRITE     (two file descriptors; started by `Worker`)
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import functools
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TOO_LONG = 120.0  # seconds; a program that takes longer hangs, and its process is ended
+
+
+class Worker:
+    """Another process: ``ask("plain_run", source)`` calls that function of `harness` in it."""
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self._python = python
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        import cloudpickle
+
+        commands, self._send = os.pipe()
+        self._receive, answers = os.pipe()
+        # The harness needs cloudpickle, pure Python; the interpreter need have nothing installed.
+        path = [str(ROOT), str(Path(cloudpickle.__file__).parents[1])]
+        process = subprocess.Popen(
+            [self._python, "-B", "-m", "tests.resumable.workers", str(commands), str(answers)],
+            pass_fds=(commands, answers),
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"},
+        )
+        os.close(commands)
+        os.close(answers)
+        self._commands = os.fdopen(self._send, "wb")
+        self._answers = os.fdopen(self._receive, "rb")
+        return process
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """What the function gives there. Raises AssertionError with its traceback if it fails, or hangs."""
+        if self._process is None:
+            self._process = self._start()
+        try:
+            pickle.dump((function, arguments), self._commands)
+            self._commands.flush()
+            good, answer = pickle.load(self._answers)
+        except (EOFError, BrokenPipeError):
+            self.close()
+            raise AssertionError(f"the process died, or took longer than {TOO_LONG} seconds") from None
+        assert good, answer
+        return answer
+
+    def close(self) -> None:
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        for file in (self._commands, self._answers):
+            file.close()
+        process.kill()
+        process.wait()
+
+
+@functools.cache
+def worker(role: str, python: str = sys.executable) -> Worker:
+    """This process's worker for a role ("first": captures; "second", "third": go on). Ends with it."""
+    return Worker(python)
+
+
+@functools.cache
+def interpreters() -> dict[str, str]:
+    """The Pythons of this machine that the project supports, by version: ``{"3.12": path}``."""
+    found = {}
+    for version in ("3.11", "3.12", "3.13"):
+        if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+            found[version] = sys.executable
+            continue
+        installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+        path = str(installed[-1]) if installed else shutil.which(f"python{version}")
+        if path is not None and _runs(path, version):
+            found[version] = path
+    return found
+
+
+def _runs(path: str, version: str) -> bool:
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    answer = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() == version
+
+
+def serve(commands: int, answers: int) -> None:
+    from . import harness
+
+    with os.fdopen(commands, "rb") as reading, os.fdopen(answers, "wb") as writing:
+        while True:
+            try:
+                function, arguments = pickle.load(reading)
+            except EOFError:
+                return
+            faulthandler.dump_traceback_later(TOO_LONG, exit=True)
+            try:
+                answer: Any = (True, getattr(harness, function)(*arguments))
+            except BaseException:
+                answer = (False, traceback.format_exc())
+            faulthandler.cancel_dump_traceback_later()
+            pickle.dump(answer, writing)
+            writing.flush()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), int(sys.argv[2]))
