@@ -8,7 +8,6 @@ Other processes go on (`workers`), which never ran the program: nothing but byte
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import os
 import pickle

@@ -73,31 +73,36 @@ class Worker:
         process.wait()
 
 
-@functools.cache
+_workers: dict[tuple[str, str], Worker] = {}
+
+
 def worker(role: str, python: str = sys.executable) -> Worker:
     """This process's worker for a role ("first": captures; "second", "third": go on). Ends with it."""
-    return Worker(python)
+    return _workers.setdefault((role, python), Worker(python))
 
 
 @functools.cache
 def interpreters() -> dict[str, str]:
     """The Pythons of this machine that the project supports, by version: ``{"3.12": path}``."""
-    found = {}
-    for version in ("3.11", "3.12", "3.13"):
-        if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-            found[version] = sys.executable
-            continue
-        installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-        path = str(installed[-1]) if installed else shutil.which(f"python{version}")
-        if path is not None and _runs(path, version):
-            found[version] = path
-    return found
+    found = {version: _interpreter(version) for version in ("3.11", "3.12", "3.13")}
+    return {version: path for version, path in found.items() if path is not None}
 
 
-def _runs(path: str, version: str) -> bool:
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() == version
+def _interpreter(version: str) -> str | None:
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return sys.executable
+    python = shutil.which(f"python{version}")
+    if python is None:
+        return None
+    chosen = {}
+    if shutil.which("pyenv"):  # its command of that name works only for a version that was chosen
+        latest = subprocess.run(["pyenv", "latest", version], capture_output=True, text=True, check=False)
+        chosen = {"PYENV_VERSION": latest.stdout.strip()}
+    ask = "import sys; print(sys.executable)"
+    answer = subprocess.run(
+        [python, "-c", ask], capture_output=True, text=True, check=False, env=os.environ | chosen
+    )
+    return answer.stdout.strip() or None
 
 
 def serve(commands: int, answers: int) -> None:
