@@ -34,6 +34,7 @@ from .execution import (
     Wait,
 )
 from .flow import Cell, FlowSource, FlowView
+from .options import NO_OPTIONS, FlowOptions
 from .savepoint import Missing, Savepoint, SavepointDraft, SavepointView, Site, VariableView
 from .value import Value
 from .words import (
@@ -48,6 +49,7 @@ from .words import (
 )
 
 __all__ = [
+    "NO_OPTIONS",
     "Answer",
     "Call",
     "Cancel",
@@ -64,6 +66,7 @@ __all__ = [
     "ExecutionView",
     "FindExecutions",
     "FlowKind",
+    "FlowOptions",
     "FlowSource",
     "FlowView",
     "Get",

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .options import NO_OPTIONS, FlowOptions
 from .value import Value
 from .words import ExecutionType, LogLevel, ReturnWhen, Status, Wish
 
@@ -57,6 +58,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     goes on from an older exact one: the calls between them are joined, not made again.
     `cancel_savepoint_id` is where ExecutionCancel was handed to the flow: only that call raises it, so
     that `finally` blocks may make calls.
+
+    `options` are those of its flow when it was created; `priority` is a copy of theirs that the queue is
+    sorted by. `failures` counts tries that failed, `ends_by` is when `max_runtime` is over. `held_back` names
+    the limit that keeps a queued execution from being claimed. An `is_orphan` outlives its parent's
+    cancellation. `owner` is the name of the person who started it or its ancestor.
     """
 
     id: str
@@ -85,6 +91,14 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait | None = None
     joining: str | None = None
     cancel_savepoint_id: str | None = None
+    options: FlowOptions = NO_OPTIONS
+    priority: int = 0
+    owner: str | None = None
+    is_orphan: bool = False
+    failures: int = 0
+    ends_by: datetime | None = None
+    held_back: str | None = None
+    archived_at: datetime | None = None
 
     def view(self) -> ExecutionView:
         return ExecutionView(
@@ -104,6 +118,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
             started_at=self.started_at,
             ended_at=self.ended_at,
             error=self.error,
+            owner=self.owner,
+            priority=self.priority,
+            failures=self.failures,
+            held_back=self.held_back,
+            archived_at=self.archived_at,
         )
 
 
@@ -126,6 +145,11 @@ class ExecutionView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     ended_at: datetime | None
     error: ErrorInfo | None
+    owner: str | None = None
+    priority: int = 0
+    failures: int = 0
+    held_back: str | None = None
+    archived_at: datetime | None = None
     children: int = 0
     savepoints: int = 0
 

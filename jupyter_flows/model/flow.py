@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .options import NO_OPTIONS, FlowOptions
 from .words import CellKind, FlowKind
 
 
@@ -23,7 +24,8 @@ class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is the path below the root without its suffix ("etl/score"), `path` the path below the root
     with it, `directory` the absolute directory the execution runs in, `digest` the hash of the code
-    cells (what names the version: prose and outputs do not count).
+    cells (what names the version: prose and outputs do not count). `options` may change without a new
+    version: executions keep those that they were created with.
     """
 
     name: str
@@ -32,6 +34,7 @@ class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
     kind: FlowKind
     cells: tuple[Cell, ...]
     digest: str
+    options: FlowOptions = NO_OPTIONS
 
 
 class FlowView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,4 +45,5 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
     kind: FlowKind
     title: str = ""
     parameters: dict[str, Any] = {}
+    options: FlowOptions = NO_OPTIONS
     error: str | None = None

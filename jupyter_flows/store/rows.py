@@ -10,11 +10,13 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from ..model import (
+    NO_OPTIONS,
     Call,
     CellOutput,
     ErrorInfo,
     Execution,
     ExecutionType,
+    FlowOptions,
     FlowSource,
     LogLevel,
     LogLine,
@@ -36,6 +38,7 @@ encode = msgspec.msgpack.Encoder().encode
 _decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
 _decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
 _decode_wait = msgspec.msgpack.Decoder(Wait).decode
+_decode_options = msgspec.msgpack.Decoder(FlowOptions).decode
 _decode_call = msgspec.msgpack.Decoder(Call).decode
 _decode_draft = msgspec.msgpack.Decoder(SavepointDraft).decode
 _decode_texts = msgspec.msgpack.Decoder(tuple[str, ...]).decode
@@ -62,6 +65,10 @@ def _optional(value: Any) -> bytes | None:
     return None if value is None else encode(value)
 
 
+def _options(options: FlowOptions) -> bytes | None:
+    return None if options == NO_OPTIONS else encode(options)
+
+
 def _as_is(value: Any) -> Any:
     return value
 
@@ -71,7 +78,10 @@ _EXECUTION_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(Execution.__struct_fields__, _as_is),
     **dict.fromkeys(("inputs", "outputs"), encode),
     **dict.fromkeys(("error", "wait"), _optional),
-    **dict.fromkeys(("created_at", "started_at", "ended_at", "lease_until"), to_microseconds),
+    **dict.fromkeys(
+        ("created_at", "started_at", "ended_at", "lease_until", "ends_by", "archived_at"), to_microseconds
+    ),
+    "options": _options,
 }
 
 
@@ -129,6 +139,14 @@ def execution(row: Row) -> Execution:
         wait=None if wait is None else _decode_wait(wait),
         joining=row["joining"],
         cancel_savepoint_id=row["cancel_savepoint_id"],
+        options=NO_OPTIONS if row["options"] is None else _decode_options(row["options"]),
+        priority=row["priority"],
+        owner=row["owner"],
+        is_orphan=bool(row["is_orphan"]),
+        failures=row["failures"],
+        ends_by=to_instant(row["ends_by"]),
+        held_back=row["held_back"],
+        archived_at=to_instant(row["archived_at"]),
     )
 
 

@@ -8,6 +8,8 @@ the execution it came from.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,13 +23,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
 
 #: Revision of this schema: the newest file in migrations/versions.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -87,6 +90,14 @@ executions = Table(
     Column("wake_at", BigInteger),
     Column("joining", Text),
     Column("cancel_savepoint_id", Text),
+    Column("options", LargeBinary),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("owner", Text),
+    Column("is_orphan", Boolean, nullable=False, server_default=false()),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("ends_by", BigInteger),
+    Column("held_back", Text),
+    Column("archived_at", BigInteger),
     _one_of("status", Status),
     _one_of("type", ExecutionType),
     _one_of("resume_mode", ResumeMode),
@@ -123,6 +134,82 @@ Index(
     executions.c.worker_id,
     sqlite_where=text("worker_id IS NOT NULL"),
     postgresql_where=text("worker_id IS NOT NULL"),
+)
+
+
+def _index_where(name: str, condition: str, *columns: Any) -> None:
+    Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+
+
+# The queue, in the order in which it is claimed.
+_index_where(
+    "ix_executions_queue",
+    "status = 'QUEUED' AND held_back IS NULL",
+    executions.c.priority.desc(),
+    executions.c.id,
+)
+_index_where(
+    "ix_executions_held_back",
+    "held_back IS NOT NULL",
+    executions.c.held_back,
+    executions.c.priority.desc(),
+    executions.c.id,
+)
+_index_where("ix_executions_ends_by", "ends_by IS NOT NULL", executions.c.ends_by)
+_index_where(
+    "ix_executions_to_archive", "archived_at IS NULL AND ended_at IS NOT NULL", executions.c.ended_at
+)
+Index("ix_executions_created_at", executions.c.created_at, executions.c.id)
+
+# Who has begun under a limit and not ended: `name` is that of a flow or an owner, with its kind before it.
+permits = Table(
+    "permits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("execution_id", Text, ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_permits_execution_id", "execution_id"),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    Column("saved_by", Text),
+    CheckConstraint("version >= 1", name="versions_count_from_1"),
+)
+
+# The lock of a setting, which need not exist; those that wait get it in the order of `number`.
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("execution_id", Text, ForeignKey("executions.id", ondelete="CASCADE"), nullable=False),
+    Column("acquired_at", BigInteger, nullable=False),
+    Index("ix_locks_execution_id", "execution_id"),
+)
+lock_waits = Table(
+    "lock_waits",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("execution_id", Text, ForeignKey("executions.id", ondelete="CASCADE"), nullable=False),
+    Index("ix_lock_waits_name", "name", "number"),
+    UniqueConstraint("execution_id"),
+    sqlite_autoincrement=True,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    Column("saved_by", Text),
+    CheckConstraint("size >= 0", name="size_is_not_negative"),
 )
 
 waits = Table(
