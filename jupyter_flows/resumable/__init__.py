@@ -8,12 +8,16 @@ from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
 from .functions import reduce_cell, reduce_function
 from .generators import reduce_generator
+from .moving import CodeChanged, Move
+from .redefining import redefine
 from .temporaries import is_temporary, set_uncatchable
 from .units import Unit, UnitSource, UnknownUnit, compile_unit, register_source, unit_of, unit_source
 
 __all__ = [
+    "CodeChanged",
     "Continuation",
     "Frame",
+    "Move",
     "NotResumable",
     "Place",
     "Unit",
@@ -22,6 +26,7 @@ __all__ = [
     "capture",
     "compile_unit",
     "is_temporary",
+    "redefine",
     "reduce_cell",
     "reduce_function",
     "reduce_generator",

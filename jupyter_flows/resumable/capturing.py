@@ -345,7 +345,11 @@ def _site(frame: types.FrameType) -> Place:
     if number is None:
         lines = unit.source.splitlines()
         return Place(line, lines[line - 1].strip() if 0 < line <= len(lines) else "", function, unit.digest)
-    node = unit.nodes[number]
+    return statement_at(unit, unit.nodes[number], line, function)
+
+
+def statement_at(unit: units.Unit, node: ast.AST, line: int, function: str) -> Place:
+    """The statement that a node of the unit's tree is in, for people."""
     while not isinstance(node, ast.stmt):
         found = unit.parent(node.number)  # type: ignore[attr-defined]
         if found is None:

@@ -53,6 +53,13 @@ class Frame:
     def function(self) -> str:
         return self.place.partition("#")[0]
 
+    @property
+    def line(self) -> int:
+        """The line of the call that it waits in."""
+        unit = units.unit(self.unit)
+        node = unit.node_at(unit.by_place[self.place], self.steps)
+        return getattr(node, "lineno", 1)
+
 
 @dataclass
 class Continuation:

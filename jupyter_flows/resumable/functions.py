@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from . import units
+from . import moving, units
 
 
 def reduce_function(function: types.FunctionType) -> tuple[Any, ...]:
@@ -36,6 +36,9 @@ def reduce_function(function: types.FunctionType) -> tuple[Any, ...]:
 def _rebuilt(
     digest: str, place: str, namespace: dict[str, Any], cells: dict[str, types.CellType]
 ) -> types.FunctionType:
+    move = moving.current()
+    if move is not None:
+        digest, place = move.function(digest, place, tuple(cells))
     code = units.unit(digest).code_at(place)
     closure = tuple(cells.get(name) or types.CellType() for name in code.co_freevars)
     return types.FunctionType(code, namespace, code.co_name, None, closure or None)

@@ -13,7 +13,7 @@ import inspect
 import types
 from typing import Any
 
-from . import units
+from . import moving, units
 from .continuing import Frame, NotResumable, compiled_variant, values_of
 from .operands import Refused
 from .rebuilding import DELEGATED, START, STATE, YIELDED
@@ -129,6 +129,7 @@ class _Holder(list[Any]):
     """The state that a rebuilt generator will start with, and what is needed to fill it in."""
 
     frame: Frame
+    moved: moving.Moved | None = None
 
 
 def _waiting(
@@ -139,13 +140,18 @@ def _waiting(
     qualname: str,
 ) -> types.GeneratorType[Any, Any, Any]:
     frame = _frame(structure, cells)
+    moved = None
+    move = moving.current()
+    if move is not None:
+        moved = move.frame(frame)
+        frame = move.with_values(frame, moved)
     try:
         compiled = compiled_variant(frame)
     except (Refused, LookupError) as reason:
         raise NotResumable(f"the generator {qualname} cannot go on: {reason}") from None
     assert compiled is not None
     holder = _Holder()
-    holder.frame = frame
+    holder.frame, holder.moved = frame, moved
     closure = tuple(cells.get(one) or types.CellType() for one in compiled.code.co_freevars)
     function = types.FunctionType(compiled.code, namespace, name, (holder,), closure or None)
     generator: types.GeneratorType[Any, Any, Any] = function()
@@ -162,7 +168,7 @@ def holder_of(generator: types.GeneratorType[Any, Any, Any]) -> _Holder:
 def _go_to_yield(generator: types.GeneratorType[Any, Any, Any], variables: dict[str, Any]) -> None:
     holder = holder_of(generator)
     frame = holder.frame
-    frame.variables = variables
+    frame.variables = variables if holder.moved is None else holder.moved.put_in(frame, variables)
     fill(generator, None)
     if frame.role != START:
         next(generator)

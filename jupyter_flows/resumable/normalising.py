@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from . import build
 from .lifting import Lifter
+from .matching import Position, position_of
 from .operands import Suspension
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
@@ -30,6 +31,9 @@ from .spilling import Spiller, bound_in
 RAISED, THROUGH, BREAK, CONTINUE, RETURN = 0, 1, 2, 3, 1000
 
 CELLS = ".cells"
+
+#: A temporary's letter, the position of what it was made for, and its number among equals.
+Birth = tuple[str, Position | None, int]
 
 _SAFE_EXCEPTIONS = frozenset(
     name
@@ -47,10 +51,16 @@ class Frame:
     count: int = 0
     blocks: list[str | None] = field(default_factory=list)  # `.w` names, None for a loop
     global_temporaries: set[str] = field(default_factory=set)
+    at: ast.AST | None = None  # what is being lowered
 
     def block_name(self, letter: str) -> str:
         self.count += 1
-        return f".{self.prefix}{letter}{self.count}"
+        name = f".{self.prefix}{letter}{self.count}"
+        # Where it was born: an edited source numbers differently, and finds the name by this (`moving`).
+        births: dict[str, Birth] = self.scope.node.__dict__.setdefault("births", {})
+        place = (letter, position_of(self.at) if self.at is not None else None)
+        births[name] = (*place, sum(one[:2] == place for one in births.values()))
+        return name
 
 
 def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
@@ -161,7 +171,9 @@ class _Lowering:
         method = getattr(self, "_" + type(node).__name__, None)
         if method is None:
             return self._simple(node)
+        outer, self._frame.at = self._frame.at, node
         found: list[ast.stmt] = method(node)
+        self._frame.at = outer
         return found
 
     def _spiller(self, node: ast.AST) -> Spiller:
@@ -523,6 +535,7 @@ class _Lowering:
         return all(isinstance(one, ast.Name) and one.id in _SAFE_EXCEPTIONS for one in types)
 
     def _handler(self, handler: ast.ExceptHandler) -> ast.ExceptHandler:
+        self._frame.at = handler
         if not any(self._suspends(one) for one in handler.body):
             handler.body = self.block(handler.body)
             return handler
