@@ -52,6 +52,7 @@ DOORS = {
     "IPython": ("jupyter_flows.kernel",),
     "ipywidgets": ("jupyter_flows.kernel",),
     "jupyter_server": ("jupyter_flows.server_ext",),
+    "jupyter_client": ("jupyter_flows.server_ext.provisioner",),
     "tornado": ("jupyter_flows.server_ext", "jupyter_flows.kernel"),
     "httpx": ("jupyter_flows.connectors.rest",),
     "dill": ("jupyter_flows.snapshot",),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
+
+# `python -m` puts the present directory first: a file there must not stand in for a module of Python's.
+if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
+
+import argparse  # noqa: E402
 
 
 def main() -> None:
@@ -11,8 +17,6 @@ def main() -> None:
     parser.add_argument("--socket")
     parser.add_argument("--kernel-id")
     options, _ = parser.parse_known_args()
-    # `python -m` puts the present directory first: a file there must not stand in for a module.
-    sys.path[:] = [entry for entry in sys.path if entry not in ("",)]
     if options.socket:
         from .runner import main as run_headless
 

@@ -202,6 +202,13 @@ def _notebook_path() -> str:
     return candidate if os.path.exists(candidate) else name
 
 
-def launch() -> None:
-    """Start the kernel that a connection file on the command line describes."""
-    IPKernelApp.launch_instance(kernel_class=FlowsKernel)
+def launch(on_bound: Callable[[], None] = lambda: None) -> None:
+    """Start the kernel that a connection file on the command line describes.
+
+    Arguments: `on_bound` is called when clients can connect: one that came earlier would wait for
+    ZeroMQ's next try.
+    """
+    app = IPKernelApp.instance(kernel_class=FlowsKernel)
+    app.initialize()
+    on_bound()
+    app.start()
