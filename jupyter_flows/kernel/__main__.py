@@ -9,7 +9,7 @@ import sys
 if __name__ == "__main__" and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-import argparse  # noqa: E402
+import argparse
 
 
 def main() -> None:
