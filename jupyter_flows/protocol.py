@@ -38,13 +38,17 @@ MAX_FRAME_BYTES = 2**32 - 1
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an execution goes on: the savepoint's content and how. `answer` is set for JOIN."""
+    """Where an execution goes on: the savepoint's content and how. `answer` is set for JOIN.
+
+    `previous`: the source that the savepoint was made under, if the execution's is another one now.
+    """
 
     savepoint_id: str
     mode: ResumeMode
     call: Call
     draft: SavepointDraft
     answer: Answer | None = None
+    previous: FlowSource | None = None
 
 
 # --- kernel to worker ---------------------------------------------------------------------------

@@ -123,6 +123,20 @@ def _add_acting(add: _Add) -> None:
     restore.add_argument("--fork", action="store_true", help="start a new execution from it instead")
     restore.add_argument("--name", help="what the panels call the new execution (with --fork)")
     _add_inputs(restore, " (with --fork)")
+    restore.add_argument(
+        "--code",
+        choices=("saved", "current"),
+        default="saved",
+        help="go on in the code as it was (saved), or as the flow's file is now (current)",
+    )
+    restore.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="another value for a variable: --set rate=0.2; @FILE reads the JSON from a file",
+    )
     for name, text in (
         ("cancel", "wish that an execution ends"),
         ("pause", "wish that an execution rests from its next call on"),

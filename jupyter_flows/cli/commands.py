@@ -181,11 +181,18 @@ def diff(options: argparse.Namespace) -> int:
 def restore(options: argparse.Namespace) -> int:
     if not options.fork and (options.inputs or options.name):
         raise InvalidInputError("-i and --name start something new: give --fork too, or leave them out")
+    changes = _values(options.changes, "variable", "--set")
     with _engine(options) as engine:
         if options.fork:
-            found = engine.fork(options.savepoint, inputs=_inputs(options), name=options.name)
+            found = engine.fork(
+                options.savepoint,
+                inputs=_inputs(options),
+                name=options.name,
+                code=options.code,
+                changes=changes,
+            )
         else:
-            found = engine.restore(options.savepoint)
+            found = engine.restore(options.savepoint, code=options.code, changes=changes)
         _print_decided(found, options)
     return SUCCESS
 
@@ -229,17 +236,21 @@ def _root(options: argparse.Namespace) -> str:
 
 def _inputs(options: argparse.Namespace) -> dict[str, Any]:
     """The inputs of ``-i KEY=JSON``. Raises InvalidInputError."""
+    return _values(options.inputs, "input", "-i")
+
+
+def _values(texts: list[str], what: str, option: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for text in options.inputs:
+    for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise InvalidInputError(f"the input {text!r} is not KEY=JSON")
+            raise InvalidInputError(f"the {what} {text!r} is not KEY=JSON")
         try:
             found[key] = msgspec.json.decode(_content(value))
         except msgspec.DecodeError:
             quoted = msgspec.json.encode(value).decode()
             raise InvalidInputError(
-                f"the input {key} is not JSON: for a text write -i '{key}={quoted}'"
+                f"the {what} {key} is not JSON: for a text write {option} '{key}={quoted}'"
             ) from None
     return found
 

@@ -278,6 +278,7 @@ class Desk:
                 call=stands_at.call,
                 draft=stands_at.draft,
                 answer=claim.begin.answer,
+                previous=claim.previous,
             )
         return protocol.Begin(
             execution_id=execution.id,

@@ -146,11 +146,15 @@ class PauseWished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """A person puts it back to a savepoint; `outputs` are those that it had there."""
+    """A person puts it back to a savepoint; `outputs` are those that it had there.
+
+    `flow_version`: the code that it goes on with; None, the one that it has.
+    """
 
     at: datetime
     savepoint_id: str
     outputs: dict[str, Value] = {}
+    flow_version: str | None = None
 
 
 class NotebookOpened(msgspec.Struct, frozen=True, kw_only=True):

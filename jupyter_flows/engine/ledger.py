@@ -78,6 +78,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     begin: Begin
     stands_at: Savepoint | None = None
     source: FlowSource | None = None
+    previous: FlowSource | None = None  # that of the savepoint, where it is another one
     cells: tuple[CellOutput, ...] = ()
 
 
@@ -254,13 +255,23 @@ class Ledger:
         """With the source and cells that a kernel must be given, unless one waits with them."""
         if in_place or execution.type is ExecutionType.CONNECTION:
             return Claim(execution=execution, begin=begin, stands_at=stands_at)
-        source = None
-        if execution.flow_version is not None:
-            source = self.transaction.flow_version(execution.flow_version, execution.flow or "")
-            if source is not None:
-                source = replace(source, directory=execution.directory)
-        cells = self.transaction.cells(execution.id)
-        return Claim(execution=execution, begin=begin, stands_at=stands_at, source=source, cells=cells)
+        source = self._source(execution, execution.flow_version)
+        made_under = stands_at.draft.flow_version if stands_at is not None else None
+        is_moving = made_under is not None and made_under != execution.flow_version
+        return Claim(
+            execution=execution,
+            begin=begin,
+            stands_at=stands_at,
+            source=source,
+            previous=self._source(execution, made_under) if is_moving else None,
+            cells=self.transaction.cells(execution.id),
+        )
+
+    def _source(self, execution: Execution, version: str | None) -> FlowSource | None:
+        if version is None:
+            return None
+        source = self.transaction.flow_version(version, execution.flow or "")
+        return None if source is None else replace(source, directory=execution.directory)
 
     def _stands_at(self, execution: Execution, in_place: bool) -> tuple[Savepoint | None, str | None]:
         """Where it goes on, and what is to be joined from there: an inexact savepoint cannot be resumed."""

@@ -421,7 +421,8 @@ def _restored(execution: Execution, event: Restored) -> Outcome:
     if execution.type is ExecutionType.NOTEBOOK:
         advice = f"say `%flow restore {event.savepoint_id}` in a notebook with the Flows kernel"
         raise refused(execution, "a restore from here", advice)
-    return _put_back(execution, event.savepoint_id, event.outputs), [EndWait()]
+    back = _put_back(execution, event.savepoint_id, event.outputs)
+    return replace(back, flow_version=event.flow_version or back.flow_version), [EndWait()]
 
 
 def _notebook_opened(execution: Execution, event: NotebookOpened) -> Outcome:

@@ -19,6 +19,7 @@ from ..model import (
     Execution,
     ExecutionType,
     ExecutionView,
+    FlowSource,
     FlowView,
     LogLine,
     ResumeMode,
@@ -28,6 +29,7 @@ from ..model import (
     VariableView,
 )
 from ..store import Change, ExecutionFilter, Page, Store, Transaction, TransactionAborted
+from .changes import SAVED, checked_code, current_source, with_changes
 from .events import CancelWished, PauseWished, Restored, Run
 from .facts import new_execution, outputs_at
 from .feed import ChangeFeed
@@ -210,44 +212,86 @@ class Engine:
             execution_id, lambda ledger, execution: ledger.advance(execution, Run(at=ledger.now))
         )
 
-    def restore(self, savepoint_id: str) -> ExecutionView:
+    def restore(
+        self, savepoint_id: str, *, code: str = SAVED, changes: dict[str, Any] | None = None
+    ) -> ExecutionView:
         """Put the execution back to one of its savepoints; it goes on from there.
 
-        Raises ResourceNotFoundError, SavepointError for a savepoint that is not exact, and ConflictError
-        for a notebook's, which only a notebook can go on with.
+        Arguments: `code`, "saved" (as it was at the savepoint) or "current" (the flow's file as it is now;
+        where it does not fit the savepoint, the execution ends with a SavepointError that says why);
+        `changes`, variables of the namespace and of the outermost function that get these JSON values.
+
+        Raises ResourceNotFoundError, SavepointError for a savepoint that is not exact, ConflictError for a
+        notebook's, which only a notebook can go on with, InvalidInputError for a variable that is none, and
+        InvalidFlowError for a current file that cannot be run.
         """
+        source = self._current_source(savepoint_id, code)
+        values = json_values(changes or {})
+        changed_id = new_id()
 
         def restore(transaction: Transaction) -> str:
             ledger = Ledger(transaction, self.clock())
             savepoint = exact(ledger, savepoint_id)
             execution = ledger.execution(savepoint.execution_id)
+            version = savepoint.draft.flow_version
+            if source is not None:
+                transaction.put_flow_version(source)
+                version = source.digest
             event = Restored(
-                at=ledger.now, savepoint_id=savepoint_id, outputs=outputs_at(transaction, savepoint)
+                at=ledger.now,
+                savepoint_id=changed_id if values else savepoint_id,
+                outputs=outputs_at(transaction, savepoint),
+                flow_version=version,
             )
             ledger.advance(execution, event)
+            if values:
+                changed = with_changes(savepoint, values, any_name=source is not None)
+                number = transaction.next_savepoint_number(execution.id)
+                transaction.insert_savepoint(
+                    replace(
+                        changed,
+                        id=changed_id,
+                        parent_id=savepoint_id,
+                        number=number,
+                        created_at=ledger.now,
+                        restores=0,
+                    )
+                )
             return execution.id
 
         return self.execution(self.write(restore))
 
     def fork(
-        self, savepoint_id: str, inputs: dict[str, Any] | None = None, name: str | None = None
+        self,
+        savepoint_id: str,
+        inputs: dict[str, Any] | None = None,
+        name: str | None = None,
+        *,
+        code: str = SAVED,
+        changes: dict[str, Any] | None = None,
     ) -> ExecutionView:
         """Start a new execution from a savepoint; `inputs` (JSON) replace those of the same name.
 
-        Raises ResourceNotFoundError, InvalidInputError, and SavepointError for one that is not exact.
+        `code` and `changes` as for `restore`. Raises what `restore` raises, save that a notebook's
+        savepoint can be forked.
         """
-        values = json_values(inputs or {})
+        source = self._current_source(savepoint_id, code)
+        values, new_values = json_values(inputs or {}), json_values(changes or {})
         fork_id, own_savepoint_id = new_id(), new_id()
 
         def fork(transaction: Transaction) -> str:
             ledger = Ledger(transaction, self.clock())
             savepoint = exact(ledger, savepoint_id)
             origin = ledger.execution(savepoint.execution_id)
+            version = savepoint.draft.flow_version or origin.flow_version
+            if source is not None:
+                transaction.put_flow_version(source)
+                version = source.digest
             execution = Execution(
                 id=fork_id,
                 type=ExecutionType.FLOW,
                 flow=origin.flow,
-                flow_version=origin.flow_version,
+                flow_version=version,
                 name=name or origin.name,
                 directory=origin.directory,
                 status=Status.QUEUED,
@@ -260,13 +304,25 @@ class Engine:
             )
             transaction.insert_execution(execution)
             # Its own copy: it stays when the origin is archived. Chunks are shared.
+            copy = with_changes(savepoint, new_values, any_name=source is not None)
             transaction.insert_savepoint(
-                replace(savepoint, id=own_savepoint_id, execution_id=fork_id, number=1, restores=0)
+                replace(copy, id=own_savepoint_id, execution_id=fork_id, number=1, restores=0)
             )
             transaction.put_cells(fork_id, transaction.cells(origin.id))
             return fork_id
 
         return self.execution(self.write(fork))
+
+    def _current_source(self, savepoint_id: str, code: str) -> FlowSource | None:
+        """The flow's file as it is now, if it is asked for: read outside of the transaction that uses it."""
+        if checked_code(code) == SAVED:
+            return None
+        with self.store.reading() as transaction:
+            ledger = Ledger(transaction, self.clock())
+            execution = transaction.execution(exact(ledger, savepoint_id).execution_id)
+            if execution is None:
+                raise _no_execution(savepoint_id)
+            return current_source(self.library, transaction, execution)
 
     def archive(self, execution_id: str) -> ExecutionView:
         """Delete the savepoints of an ended execution, and the chunks that nothing refers to any more.

@@ -26,6 +26,7 @@ from ..errors import (
 )
 from .link import Link
 from .magics import FlowCommands
+from .new_code import NewCode
 from .outputs import CellRecorder
 from .runtime import FlowRuntime
 from .shell import HeadlessShell, flow_traceback
@@ -169,7 +170,7 @@ class FlowRun:
 
     def _go_on(self, resume: protocol.Resume) -> None:
         # Functions and classes of the flow are found in the namespace of `__main__` again.
-        restored = self._runtime.load(resume)
+        restored = self._runtime.load(resume, self._new_code(resume))
         progress = self._runtime.progress
         self._shell.execution_count = 1 + sum(
             cell.kind is model.CellKind.CODE for cell in self._cells[: progress.cell + 1]
@@ -182,6 +183,12 @@ class FlowRun:
             self._run_cells(progress.cell + 1)
         else:
             progress.phase = "done"
+
+    def _new_code(self, resume: protocol.Resume) -> NewCode | None:
+        if resume.previous is None:
+            return None
+        old = resume.previous.cells
+        return NewCode(old, self._cells, self._shell.transform_cell, self._name_of)
 
     def _run_cells(self, first: int) -> None:
         for index, cell in enumerate(self._cells):

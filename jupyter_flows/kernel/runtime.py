@@ -7,6 +7,7 @@ the call's answer, how far the runner is, and the outputs so far.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import types
@@ -18,6 +19,7 @@ from .. import flow_api, model, protocol, resumable, snapshot
 from ..errors import SavepointError
 from .chunks import KernelChunks
 from .link import Link
+from .new_code import NewCode
 from .outputs import CellRecorder
 from .shell import UnitShellMixin
 
@@ -40,11 +42,15 @@ class Progress:
 
 @dataclass
 class Restored:
-    """A savepoint that was loaded: the frames to go on with and what their call returns or raises."""
+    """A savepoint that was loaded: the frames to go on with and what their call returns or raises.
+
+    `is_changed`: it goes on in other code, or with other values, than were saved.
+    """
 
     continuation: resumable.Continuation | None
     pending: flow_api.Pending
     call: model.Call
+    is_changed: bool = False
 
 
 class FlowRuntime:
@@ -139,6 +145,7 @@ class FlowRuntime:
             bytes_new=manifest.bytes_new,
             bytes_total=manifest.bytes_total,
             missing=manifest.missing,
+            flow_version=self._begin.source.digest if self._begin.source is not None else None,
         )
 
     @property
@@ -184,8 +191,11 @@ class FlowRuntime:
 
     # --- going on from a savepoint ---------------------------------------------------------------
 
-    def load(self, resume: protocol.Resume) -> Restored:
-        """Put namespace, progress and outputs back. Raises SavepointError if that cannot be done exactly."""
+    def load(self, resume: protocol.Resume, new_code: NewCode | None = None) -> Restored:
+        """Put namespace, progress and outputs back, and go over to `new_code` if it is given.
+
+        Raises SavepointError if that cannot be done exactly.
+        """
         draft = resume.draft
         if not draft.exact:
             raise SavepointError(
@@ -194,23 +204,44 @@ class FlowRuntime:
             )
         self._chunks.fetch(draft.chunks)
         manifest = snapshot.Manifest.from_bytes(draft.manifest)
-        objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
-        self._chunks.forget_fetched()
-        self._chunks.assume_stored(draft.chunks)
-        self._previous = manifest
+        try:
+            with new_code.loading() if new_code is not None else contextlib.nullcontext():
+                objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
+            self._chunks.forget_fetched()
+            self._chunks.assume_stored(draft.chunks)
+            self._previous = manifest
+            continuation = self._put_back(objects, new_code)
+        except resumable.NotResumable as error:
+            raise SavepointError(str(error), savepoint_id=resume.savepoint_id) from None
+        if draft.changes:
+            values = {name: self.decode(value) for name, value in draft.changes.items()}
+            apply_changes(values, continuation, self._namespace)
+        is_changed = new_code is not None or bool(draft.changes)
+        return Restored(continuation, objects[_STATE + "pending"], resume.call, is_changed)
+
+    def _put_back(self, objects: dict[str, Any], new_code: NewCode | None) -> resumable.Continuation | None:
         variables = {
             name.removeprefix(_GLOBALS): value for name, value in objects.items() if name.startswith(_GLOBALS)
         }
         self._shell.replace_flow_variables(variables)
-        self.progress = objects[_STATE + "progress"]
-        if self._recorder is not None and _STATE + "recorder" in objects:
-            cells = self._recorder.put_back(objects[_STATE + "recorder"])
-            self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
-        objects[_STATE + "process"].put_back()
-        continuation = objects.get(_STATE + "continuation")
+        continuation: resumable.Continuation | None = objects.get(_STATE + "continuation")
         if continuation is not None:
             continuation = continuation.with_locals(objects)
-        return Restored(continuation, objects[_STATE + "pending"], resume.call)
+        self.progress = objects[_STATE + "progress"]
+        recorded = objects.get(_STATE + "recorder")
+        objects[_STATE + "process"].put_back()
+        if new_code is not None:
+            progress = self.progress
+            progress.cell = new_code.indexes.get(progress.cell, progress.cell)
+            progress.cell_of_unit = new_code.cell_of_unit
+            if continuation is not None:
+                running = progress.cell if progress.phase == "cells" else None
+                continuation = new_code.moved(continuation, self._namespace, running)
+            recorded = new_code.outputs(recorded) if recorded is not None else None
+        if self._recorder is not None and recorded is not None:
+            cells = self._recorder.put_back(recorded)
+            self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
+        return continuation
 
     def go_on(self, resume: protocol.Resume, restored: Restored) -> Any:
         """Complete the call that the savepoint was made for, then run its frames to the end of the base."""
@@ -219,7 +250,7 @@ class FlowRuntime:
         try:
             answer = resume.answer
             if answer is None:
-                answer = self._call_again(resume)
+                answer = self._call_again(resume, restored)
             value = restored.pending.outcome(restored.call, answer)
         except BaseException as error:
             return self._resume(restored, error=error)
@@ -234,7 +265,11 @@ class FlowRuntime:
         except (resumable.NotResumable, resumable.UnknownUnit) as error:
             raise SavepointError(f"nothing can go on from this savepoint: {error}") from error
 
-    def _call_again(self, resume: protocol.Resume) -> model.Answer:
+    def _call_again(self, resume: protocol.Resume, restored: Restored) -> model.Answer:
+        if restored.is_changed:
+            # The state is not the one that was saved: from now on it goes on from this one.
+            draft = self._draft(resume.call, restored.continuation, restored.pending)
+            return self._make(resume.call, draft)
         if isinstance(resume.call, model.CreateSavepoint | model.CellFinished):
             return model.Answer()
         draft = resume.draft
@@ -245,6 +280,7 @@ class FlowRuntime:
             chunks=draft.chunks,
             bytes_total=draft.bytes_total,
             missing=draft.missing,
+            flow_version=draft.flow_version,
         )
         return self._make(resume.call, again)
 
@@ -269,6 +305,14 @@ class FlowRuntime:
         cells = self._recorder.take_changed()
         if cells:
             self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells))
+
+
+def apply_changes(
+    values: dict[str, Any], continuation: resumable.Continuation | None, namespace: dict[str, Any]
+) -> None:
+    """Give variables other values: those of the outermost function if it has them, else of the namespace."""
+    is_local = continuation.set_variable if continuation is not None else lambda *_: False
+    namespace.update({name: value for name, value in values.items() if not is_local(name, value)})
 
 
 def _kind(call: model.Call, name: str | None) -> model.SavepointKind:

@@ -9,6 +9,7 @@ import msgspec
 
 from .calls import Call
 from .execution import ErrorInfo
+from .value import Value
 from .words import SavepointKind
 
 
@@ -37,7 +38,9 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A savepoint as the kernel makes it; the engine gives it an id in the transaction of the call.
 
     `manifest` is opaque to all but `snapshot`; `chunks` are the hashes it refers to. With ``exact``
-    False nothing can go on from here, for the `inexact_reason`. Sizes in bytes.
+    False nothing can go on from here, for the `inexact_reason`. Sizes in bytes. `flow_version` is the
+    digest of the code that it was made under; `changes` are variables that get other values when it is
+    gone on from.
     """
 
     kind: SavepointKind
@@ -50,6 +53,8 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
     bytes_new: int = 0
     bytes_total: int = 0
     missing: tuple[Missing, ...] = ()
+    flow_version: str | None = None
+    changes: dict[str, Value] = {}
 
 
 class Savepoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,16 @@ from .generators import reduce_generator
 from .moving import CodeChanged, Move
 from .redefining import redefine
 from .temporaries import is_temporary, set_uncatchable
-from .units import Unit, UnitSource, UnknownUnit, compile_unit, register_source, unit_of, unit_source
+from .units import (
+    Unit,
+    UnitSource,
+    UnknownUnit,
+    compile_unit,
+    digest_of,
+    register_source,
+    unit_of,
+    unit_source,
+)
 
 __all__ = [
     "CodeChanged",
@@ -25,6 +34,7 @@ __all__ = [
     "UnknownUnit",
     "capture",
     "compile_unit",
+    "digest_of",
     "is_temporary",
     "redefine",
     "reduce_cell",

@@ -114,6 +114,20 @@ class Continuation:
             frames.append(replace(frame, variables=variables, cells=cells))
         return replace(self, frames=frames)
 
+    def set_variable(self, name: str, value: Any) -> bool:
+        """Change a variable of the outermost frame; False if it has none of that name."""
+        frame = self.frames[0] if self.frames else None
+        if frame is None or frame.place == "<module>":
+            return False
+        names = units.unit(frame.unit).by_place[frame.place].names
+        if name not in names.local_names | names.free_names():
+            return False
+        if name in frame.cells:
+            frame.cells[name].cell_contents = value
+        else:
+            frame.variables[name] = value
+        return True
+
     def __getstate__(self) -> dict[str, Any]:
         frames = [
             (one.unit, one.place, one.steps, one.role, one.rules, tuple(one.variables), tuple(one.cells))

@@ -28,6 +28,16 @@ def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any
     if generator.gi_frame is None:
         return _exhausted, (generator.__name__, generator.__qualname__)
     namespace = generator.gi_frame.f_globals
+    holder = generator.gi_frame.f_locals.get(STATE)
+    if isinstance(holder, _Holder) and not holder:  # loaded, and still to be gone on with
+        frame = holder.frame
+        return _waiting, (
+            _structure(frame),
+            frame.cells,
+            namespace,
+            generator.__name__,
+            generator.__qualname__,
+        )
     try:
         if generator.gi_running:
             from .capturing import running_frame

@@ -233,7 +233,8 @@ def _future_flags() -> int:
     return __future__.annotations.compiler_flag
 
 
-def digest_of(source: str, interactive: bool) -> str:
+def digest_of(source: str, interactive: bool = False) -> str:
+    """What names the unit of a source."""
     return hashlib.sha256(f"{int(interactive)}\0{source}".encode()).hexdigest()[:32]
 
 

@@ -105,15 +105,17 @@ class VariablesCall(FlowsHandler):
 
 
 class RestoreCall(FlowsHandler):
-    @endpoint("execute", "Put its execution back to it and go on", ExecutionView, body=messages.EmptyBody)
-    def post(self, engine: Engine, savepoint_id: str, body: messages.EmptyBody) -> ExecutionView:  # noqa: ARG002
-        return engine.restore(savepoint_id)
+    @endpoint("execute", "Put its execution back to it and go on", ExecutionView, body=messages.RestoreBody)
+    def post(self, engine: Engine, savepoint_id: str, body: messages.RestoreBody) -> ExecutionView:
+        return engine.restore(savepoint_id, code=body.code, changes=body.changes)
 
 
 class ForkCall(FlowsHandler):
     @endpoint("execute", "Start a new execution from it", ExecutionView, status=201, body=messages.ForkBody)
     def post(self, engine: Engine, savepoint_id: str, body: messages.ForkBody) -> ExecutionView:
-        return engine.fork(savepoint_id, inputs=body.inputs, name=body.name)
+        return engine.fork(
+            savepoint_id, inputs=body.inputs, name=body.name, code=body.code, changes=body.changes
+        )
 
 
 class StatusCall(FlowsHandler):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -45,8 +45,16 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     key: str | None = None
 
 
-class ForkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`inputs` replace those of the same name."""
+class RestoreBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`code`: "saved", as it was at the savepoint, or "current", as the flow's file is now. `changes`: other
+    values for variables of the namespace and of the outermost function, by name."""
+
+    code: Literal["saved", "current"] = "saved"
+    changes: dict[str, Any] = {}
+
+
+class ForkBody(RestoreBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`inputs` replace those of the same name; `code` and `changes` as for a restore."""
 
     inputs: dict[str, Any] = {}
     name: str | None = None
