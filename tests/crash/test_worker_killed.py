@@ -9,9 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,8 @@ from jupyter_flows.engine import Engine, FlowLibrary
 from jupyter_flows.model import ExecutionView
 from jupyter_flows.store import open_store
 
-ROOT = Path(__file__).resolve().parents[2]
+from .outside import Service
+from .victims import ROOT, children_of
 
 PARENT = """
 def handler(system, this, inputs):
@@ -55,35 +54,6 @@ def handler(system, this, inputs):
 """
 
 
-class Service:
-    """A service outside that counts who called it with which idempotency key."""
-
-    def __init__(self) -> None:
-        self.keys: Counter[str] = Counter()
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                service.keys[self.headers["Idempotency-Key"]] += 1
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 class DoomedWorker:
     """A worker's process with its kernels; `kill` ends it, or them, without a word."""
 
@@ -98,17 +68,10 @@ class DoomedWorker:
         self._process.communicate()
 
     def kill_a_kernel(self, chance: random.Random) -> None:
-        kernels = _children_of(self._process.pid)
+        kernels = [kernel for zygote in children_of(self._process.pid) for kernel in children_of(zygote)]
         if kernels:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(chance.choice(kernels), signal.SIGKILL)
-
-
-def _children_of(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found
 
 
 @pytest.fixture

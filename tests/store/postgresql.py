@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -62,7 +64,26 @@ class Server:
         self.process.wait()
         time.sleep(0.2)  # its children notice that it is gone, and leave
 
+    def freeze(self) -> None:
+        """As a machine that hangs: nothing is closed, nothing is answered."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        pids = [self.process.pid]
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+            pids += [int(child) for child in children.split()]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def stop(self) -> None:
+        self.go_on()
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(2)
             try:
