@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..model import Execution, ExecutionType, ResumeMode
+from .events import Begin
 from .kernels import Kernel
 
 
@@ -54,6 +55,16 @@ class Session:
             and self.epoch == execution.epoch
             and self.savepoint_id == execution.savepoint_id
             and execution.resume_mode is ResumeMode.JOIN
+        )
+
+    def goes_on_with(self, execution: Execution, begin: Begin) -> bool:
+        """Whether the answer of a claim is for the call that waits in this kernel. It is not when the claim
+        was decided before this was known to wait, and went back to an older savepoint."""
+        return (
+            self.is_parked
+            and self.epoch == execution.epoch - 1
+            and begin.mode is ResumeMode.JOIN
+            and begin.savepoint_id == self.savepoint_id
         )
 
     def end_timers(self) -> None:

@@ -26,7 +26,7 @@ import msgspec
 
 from .. import protocol
 from ..errors import EngineException, KernelDiedError, StaleLeaseError
-from ..model import ExecutionType, ResumeMode, Status
+from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
 from . import processes
 from .committer import Committer
@@ -319,8 +319,7 @@ class Worker:
             self._keep(self._connect(claim))
             return
         session = self._sessions.get(execution.id)
-        goes_on_in_place = session is not None and session.is_parked and session.epoch == execution.epoch - 1
-        if session is not None and goes_on_in_place and claim.begin.mode is ResumeMode.JOIN:
+        if session is not None and session.goes_on_with(execution, claim.begin):
             self._answer_in_place(session, claim, number)
             return
         old = session.kernel if session is not None and self._sessions.remove(session) else None
@@ -343,7 +342,14 @@ class Worker:
         session.savepoint_id = claim.execution.savepoint_id
         assert seq is not None
         assert claim.begin.answer is not None
-        self._keep(self._desk.answer(session, seq, claim.begin.answer))
+        self._keep(self._answer(session, seq, claim.begin.answer))
+
+    async def _answer(self, session: Session, seq: int, answer: Answer) -> None:
+        assert session.kernel is not None
+        await self._desk.answer(session, seq, answer)
+        if session.kernel.gone.done():
+            # It died between the claim and now, when its execution still counted as waiting.
+            await self._kernel_gone(session.kernel)
 
     async def _run(self, session: Session, claim: Claim, old: Kernel | None) -> None:
         if old is not None:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 
+from jupyter_flows.engine.desk import Desk
 from jupyter_flows.engine.events import KernelDied
 from jupyter_flows.engine.ledger import Ledger
 from jupyter_flows.errors import StaleLeaseError
@@ -247,3 +248,33 @@ def test_a_late_word_of_an_old_claim_changes_nothing(house: House) -> None:
         with pytest.raises(StaleLeaseError):
             ledger.advance(ledger.held(view.id, 1), KernelDied(at=ledger.now, reason="late"))
     assert house.engine.execution(view.id) == view
+
+
+def test_a_kernel_that_dies_between_the_claim_and_its_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its execution is running again by then, and the worker still takes it for waiting."""
+    house.flow("nap", "Log(text='before')", "Sleep(seconds=0.2)", "Log(text='after')")
+    killed: list[str] = []
+    commit = Desk.commit
+
+    def commit_and_kill(desk: Desk, work: Any) -> Any:
+        async def decided() -> Any:
+            due, number = await commit(desk, work)
+            for claim in getattr(due, "claims", ()):
+                session = desk._sessions.get(claim.execution.id)
+                if session is not None and session.is_parked and not killed:
+                    killed.append(claim.execution.id)
+                    session.kernel.kill()
+                    await session.kernel.gone
+                    while not session.is_leaving:  # the worker has noticed, and would give the kernel up
+                        await asyncio.sleep(0.01)
+            return due, number
+
+        return asyncio.ensure_future(decided())
+
+    monkeypatch.setattr(Desk, "commit", commit_and_kill)
+    view = house.run("nap")
+    assert killed == [view.id]
+    assert view.status is Status.ENDED_SUCCESS
+    assert house.texts(view.id) == ["before", "after"]
