@@ -1,6 +1,7 @@
 # make lab        JupyterLab on examples/, with everything built       make demo   an execution outlives its kernel
 # make test       all tests, in parallel                               make lint   ruff, mypy, eslint, strict TypeScript
 # make test-long  the tests that take minutes                          make bench  all benchmarks
+# make chaos      kills and freezes everything for CHAOS_MINUTES (5), by CHAOS_SEED
 # make test-pythons  the core tests on the other Pythons (3.11, 3.12, 3.13) that are installed
 #
 # All of it happens inside this checkout: .venv, node_modules and .jupyter-flows are git-ignored. `make PYTHON=…`
@@ -8,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := lab
-.PHONY: lab test test-long test-pythons demo lint bench clean front-end-test
+.PHONY: lab test test-long test-pythons chaos demo lint bench clean front-end-test
 
 OLDEST_PYTHON := 3.11
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -40,6 +41,11 @@ test: .venv/installed front-end-test
 
 test-long: .venv/installed
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) -m long $(TEST_ARGS)
+
+CHAOS_MINUTES ?= 5
+CHAOS_SEED ?= $(shell date +%s)
+chaos: .venv/installed
+	$(BIN)/python -m tests.crash.chaos --minutes $(CHAOS_MINUTES) --seed $(CHAOS_SEED)
 
 # Each in an environment of its own, .venv-3.12 and so on. pyenv's Pythons are found too.
 test-pythons: .venv/installed

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -55,10 +54,12 @@ class Committer:
         return future
 
     async def stop(self) -> None:
-        """After all work that was given."""
+        """After all work that was given; a store that refuses is not waited for any longer."""
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, 10)
+        if self.trouble is None:
+            await asyncio.to_thread(self._thread.join, 10)
         self._stopping.set()
+        await asyncio.to_thread(self._thread.join, 10)
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
@@ -120,20 +121,24 @@ class Committer:
                 self.trouble, self.is_repeating = None, False
                 return outcome
             self.is_repeating = True
-            time.sleep(pause)
+            self._stopping.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _is_worth_another_try(self, error: Exception) -> bool:
         if self._stopping.is_set():
             return False
-        if isinstance(error, TransactionAborted):
-            return True
-        if isinstance(error, StoreError) and getattr(error, "is_temporary", False):
-            if self.trouble is None:
-                logger.error("nothing can be written now, and is tried again: %s", error)
-            self.trouble = str(error)
+        if isinstance(error, StoreError) and is_temporary(error):
+            if not isinstance(error, TransactionAborted):
+                if self.trouble is None:
+                    logger.error("nothing can be written now, and is tried again: %s", error)
+                self.trouble = str(error)
             return True
         return False
+
+
+def is_temporary(error: Exception) -> bool:
+    """Whether the store may do later what it refuses now: it is away, full, locked or read-only."""
+    return isinstance(error, TransactionAborted) or getattr(error, "is_temporary", False)
 
 
 def as_internal(error: BaseException) -> InternalError:

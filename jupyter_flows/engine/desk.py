@@ -31,7 +31,7 @@ from ..model import (
     Status,
 )
 from ..store import ExecutionFilter, Transaction
-from .committer import Committer, as_internal
+from .committer import Committer, as_internal, is_temporary
 from .events import (
     Begin,
     FlowEnded,
@@ -222,11 +222,19 @@ class Desk:
             with self._engine.store.reading() as transaction:
                 return transaction.read_chunks(message.hashes)
 
-        try:
-            chunks = await asyncio.to_thread(read)
-        except EngineException as error:
-            logger.warning("chunks could not be read: %s", error)
-            chunks = {}
+        chunks: dict[str, bytes] = {}
+        pause = 0.05
+        while not kernel.gone.done():
+            try:
+                chunks = await asyncio.to_thread(read)
+                break
+            except EngineException as error:
+                # A database that is away for a while has not lost them.
+                logger.warning("chunks could not be read: %s", error)
+                if not is_temporary(error):
+                    break
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 2.0)
         await kernel.send(protocol.Chunks(seq=message.seq, chunks=chunks))
 
     async def _ended(self, kernel: Kernel, message: protocol.Ended) -> None:

@@ -45,6 +45,7 @@ RETENTION = timedelta(days=14)
 _TIDYING = 3600.0  # how often old executions are archived: seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
+_GIVE_UP = 5.0  # how long a worker that stops waits for a store that refuses: seconds
 _TIMERS_AT_ONCE = 500
 _CHANGES_KEPT = 100_000
 _NOTEBOOKS_AT_ONCE = 1000
@@ -189,8 +190,10 @@ class Worker:
             session.is_leaving = True
             session.end_timers()
         # First the claims, then the kernels: what a kernel still says is refused, not lost half-way.
-        with contextlib.suppress(EngineException):
-            await self._desk.commit(lambda ledger: ledger.give_up([self.id]))
+        # A store that refuses is not waited for: others see that this process is gone, or its leases over.
+        with contextlib.suppress(EngineException, TimeoutError):
+            given_up = self._desk.commit(lambda ledger: ledger.give_up([self.id]))
+            await asyncio.wait_for(given_up, _GIVE_UP)
         notebooks = [session.kernel for session in self._sessions if session.is_notebook and session.kernel]
         await asyncio.gather(*(kernel.stop("the worker stops") for kernel in notebooks))
         await self._pool.close()

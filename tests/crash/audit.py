@@ -51,19 +51,21 @@ class Audit:
 
     def violations(self) -> list[str]:
         """What must never have been, and was."""
-        found = []
-        for execution_id, epoch, holders in self.rows(
-            "SELECT id, epoch, count(DISTINCT worker_id) FROM audit WHERE status = 'RUNNING' "
+        twice_held = self.rows(
+            "SELECT id, epoch, count(DISTINCT worker_id) AS holders FROM audit WHERE status = 'RUNNING' "
             "GROUP BY id, epoch HAVING count(DISTINCT worker_id) > 1"
-        ):
-            found.append(f"{holders} workers held execution {execution_id} with epoch {epoch}")
-        for row in self.rows("SELECT id, old_epoch, epoch FROM audit WHERE epoch < old_epoch"):
-            found.append(f"the epoch of execution {row.id} went from {row.old_epoch} back to {row.epoch}")
-        for row in self.rows("SELECT id, status FROM audit WHERE was_final AND epoch = old_epoch"):
-            # Only a restore takes an execution out of its end, and it takes a new epoch.
-            if not row.status.startswith("ENDED"):
-                found.append(f"execution {row.id} had ended and was {row.status} afterwards")
-        return [*found, *self._broken()]
+        )
+        gone_back = self.rows("SELECT id, old_epoch, epoch FROM audit WHERE epoch < old_epoch")
+        # Only a restore takes an execution out of its end, and it takes a new epoch.
+        revived = self.rows(
+            "SELECT id, status FROM audit WHERE was_final AND epoch = old_epoch AND status NOT LIKE 'ENDED%'"
+        )
+        return [
+            *(f"{row.holders} workers held {row.id} with epoch {row.epoch}" for row in twice_held),
+            *(f"the epoch of {row.id} went from {row.old_epoch} back to {row.epoch}" for row in gone_back),
+            *(f"execution {row.id} had ended and was {row.status} afterwards" for row in revived),
+            *self._broken(),
+        ]
 
     def _broken(self) -> list[str]:
         """What the database itself finds wrong with its files, and rows that refer to nothing."""

@@ -39,7 +39,8 @@ def handler(system, this, inputs):
 PART = """
 def handler(system, this, inputs):
     assert inputs['n'] >= 0, 'there is no such part'
-    answer = this.connect(connector_type='REST', url=inputs['url'], method='POST', json={'token': inputs['token']})
+    body = {'token': inputs['token']}
+    answer = this.connect(connector_type='REST', url=inputs['url'], method='POST', json=body)
     assert answer.get('output_value')['status_code'] == 200
     this.sleep(0.2 * inputs['n'])
     this.log(f"part {inputs['n']}")

@@ -1,6 +1,6 @@
-"""A worker in a process of its own, to be killed: ``python -m tests.crash.worker_process STORE ROOT [OPTIONS]``.
+"""A worker in a process of its own, to be killed: ``python -m tests.crash.worker_process STORE ROOT``.
 
-The options are those of `Worker`, as JSON. SIGTERM stops it as an operator would.
+A third argument gives options of `Worker` as JSON. SIGTERM stops it as an operator would.
 """
 
 from __future__ import annotations
