@@ -6,7 +6,7 @@
 
 from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
-from .functions import reduce_cell, reduce_function
+from .functions import reduce_builtin_method, reduce_cell, reduce_function
 from .generators import reduce_generator
 from .moving import CodeChanged, Move
 from .redefining import redefine
@@ -37,6 +37,7 @@ __all__ = [
     "digest_of",
     "is_temporary",
     "redefine",
+    "reduce_builtin_method",
     "reduce_cell",
     "reduce_function",
     "reduce_generator",

@@ -55,6 +55,29 @@ def _restore(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__dict__.update(state["dict"])
 
 
+def reduce_builtin_method(method: Any) -> Any:
+    """The reduce tuple of a bound method of C, or NotImplemented where Python's own does.
+
+    Python keeps such a method by its name: ``super().append``, which waits while its arguments are computed,
+    would come back as the subclass's own `append`.
+    """
+    receiver, name = method.__self__, method.__name__
+    kind = type(receiver)
+    if isinstance(receiver, type | types.ModuleType):
+        return NotImplemented
+    owners = [owner for owner in kind.__mro__ if name in owner.__dict__]
+    for owner in owners[1:]:
+        found = owner.__dict__[name]
+        is_builtin = isinstance(found, types.MethodDescriptorType | types.WrapperDescriptorType)
+        if is_builtin and found.__get__(receiver, kind) == method:
+            return _builtin_method, (owner, name, receiver)
+    return NotImplemented
+
+
+def _builtin_method(owner: type, name: str, receiver: Any) -> Any:
+    return owner.__dict__[name].__get__(receiver, type(receiver))
+
+
 def reduce_cell(cell: types.CellType) -> tuple[Any, ...]:
     """The reduce tuple of a closure's cell: one object, however many functions share it."""
     try:

@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import random
+import re
 import sys
 import traceback
 import types
@@ -51,6 +52,8 @@ class FlowPickler(cloudpickle.Pickler):
             return _reduce_error(obj)
         if isinstance(obj, types.GeneratorType):
             return resumable.reduce_generator(obj)
+        if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
+            return resumable.reduce_builtin_method(obj)
         return super().reducer_override(obj)
 
 
@@ -110,7 +113,7 @@ class Runner:
         frame = sys._getframe(2)
         if self.on_call is not None:
             self.on_call(self, resumable.capture(frame, callee), value, raises)
-        self.points.append(repr(value) if not isinstance(value, BaseException) else type(value).__name__)
+        self.points.append(described(value))
         if raises:
             raise value
         return value
@@ -134,7 +137,7 @@ class Runner:
         continuation, values, names, value, raises = FlowUnpickler(io.BytesIO(data), self.namespace).load()
         self.namespace.update(names)
         continuation = continuation.with_locals(values)
-        self.points.append(repr(value) if not isinstance(value, BaseException) else type(value).__name__)
+        self.points.append(described(value))
         del values, names  # what only the frames refer to must go when they let it go
         outcome = {"error": value} if raises else {"value": value}
         return self.run(lambda: continuation.resume(namespace=self.namespace, **outcome))
@@ -175,6 +178,14 @@ def new_runner(on_call: Any = None) -> Runner:
     _current = Runner(on_call)
     _current.namespace.update(__name__="__main__", point=point, fail=fail, this=Api())
     return _current
+
+
+def described(value: Any) -> str:
+    return (
+        type(value).__name__
+        if isinstance(value, BaseException)
+        else re.sub(" at 0x[0-9a-f]+", "", repr(value))
+    )
 
 
 def readable(namespace: dict[str, Any]) -> dict[str, str]:
@@ -254,10 +265,11 @@ def go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
         raise Outcome
 
     runner = new_runner(on_call)
-    try:
-        return runner.go_on(data), None
-    except Outcome:
-        return None, found[0]
+    result = None
+    with contextlib.suppress(Outcome):
+        result = runner.go_on(data)
+    # An error of a `finally` block may have taken the place of Outcome.
+    return (None, found[0]) if found else (result, None)
 
 
 def compare(

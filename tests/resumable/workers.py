@@ -3,7 +3,7 @@
 A worker is an interpreter of its own, of any Python version; bytes are all that gets to it. It forgets one
 program before the next: what is left is what `resumable` itself remembers, as in any long-lived process.
 
-    python -m tests.resumable.workers READ WRITE     (two file descriptors; started by `Worker`)
+    python -m tests.resumable.workers READ WRITE SECONDS     (two file descriptors; started by `Worker`)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Worker:
         # The harness needs cloudpickle, pure Python; the interpreter need have nothing installed.
         path = [str(ROOT), str(Path(cloudpickle.__file__).parents[1])]
         process = subprocess.Popen(
-            [self._python, "-B", "-m", "tests.resumable.workers", str(commands), str(answers)],
+            [self._python, "-B", "-m", "tests.resumable.workers", str(commands), str(answers), str(TOO_LONG)],
             pass_fds=(commands, answers),
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"},
@@ -105,16 +105,17 @@ def _interpreter(version: str) -> str | None:
     return answer.stdout.strip() or None
 
 
-def serve(commands: int, answers: int) -> None:
+def serve(commands: int, answers: int, too_long: float) -> None:
     from . import harness
 
+    sys.unraisablehook = lambda _: None  # generators of programs that are let go may end in errors
     with os.fdopen(commands, "rb") as reading, os.fdopen(answers, "wb") as writing:
         while True:
             try:
                 function, arguments = pickle.load(reading)
             except EOFError:
                 return
-            faulthandler.dump_traceback_later(TOO_LONG, exit=True)
+            faulthandler.dump_traceback_later(too_long, exit=True)
             try:
                 answer: Any = (True, getattr(harness, function)(*arguments))
             except BaseException:
@@ -125,4 +126,4 @@ def serve(commands: int, answers: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

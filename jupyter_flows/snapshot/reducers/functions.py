@@ -16,6 +16,7 @@ import sys
 import types
 from typing import Any
 
+from ... import resumable
 from ...errors import SavepointError
 from .. import units
 from ..pickling import Saving
@@ -117,6 +118,11 @@ def _reduce_method(method: types.MethodType, _: Saving) -> Any:
     if isinstance(function, types.FunctionType):
         return types.MethodType, (function, method.__self__)
     return NotImplemented
+
+
+@builtin(types.BuiltinMethodType, types.MethodWrapperType)
+def _reduce_builtin_method(method: Any, _: Saving) -> Any:
+    return resumable.reduce_builtin_method(method)
 
 
 @builtin(types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
