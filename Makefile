@@ -56,7 +56,7 @@ test-pythons: .venv/installed
 			|| { echo "make: Python $$minor is not installed"; continue; }; \
 		echo "== Python $$minor"; \
 		{ [ -x .venv-$$minor/bin/python ] || $$python -m venv .venv-$$minor; } \
-			&& .venv-$$minor/bin/python -m pip install --quiet --disable-pip-version-check -e '.[examples,test]' \
+			&& .venv-$$minor/bin/python -m pip install --quiet --disable-pip-version-check -e '.[examples,test,kinds]' \
 			&& .venv-$$minor/bin/python -m pytest -n $(TEST_WORKERS) -m "not long" $(CORE_TESTS) $(TEST_ARGS) || failed=1; \
 	done; exit $$failed
 
@@ -78,7 +78,7 @@ clean:
 # The package in editable mode: Python is used from the source tree, the panels are built and copied into .venv.
 .venv/installed: .venv/bin/python pyproject.toml hatch_build.py $(FRONT_END)
 	@$(call need_node)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[examples,postgresql,test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[examples,postgresql,test,kinds,lint]'
 	@touch $@
 
 .venv/bin/python:

@@ -42,6 +42,7 @@ from .errors import (
     from_parts,
 )
 from .model import ExecutionType, LogLevel, ReturnWhen, Status
+from .reducer import reducer
 
 __all__ = [
     "ConflictError",
@@ -71,6 +72,7 @@ __all__ = [
     "Status",
     "System",
     "TimeoutExceededError",
+    "reducer",
 ]
 
 

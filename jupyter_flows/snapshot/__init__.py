@@ -8,13 +8,13 @@ cannot be pickled becomes a placeholder; only what changed since `previous` is s
 `docs/savepoint-format.md`.
 """
 
+from ..reducer import reducer
 from .chunks import Chunks, DirectoryChunks, MemoryChunks
 from .difference import Change, diff
 from .loading import load
 from .manifest import FORMAT_VERSION, Manifest
 from .placeholder import Placeholder
 from .process_state import ProcessState
-from .registry import reducer
 from .saving import save
 from .values import decode_value, encode_value
 

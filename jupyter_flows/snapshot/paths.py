@@ -6,6 +6,7 @@ so many objects: a path is worth some milliseconds, not seconds.
 
 from __future__ import annotations
 
+import gc
 import types
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from .placeholder import Placeholder
 
 _LIMIT = 200_000
+_IS_HEAP_TYPE = 1 << 9
 _ATOMS = (str, bytes, int, float, complex, bool, type(None))
 
 
@@ -76,6 +78,10 @@ def _steps(path: str, subject: Any) -> Iterator[tuple[str, Any]]:
         yield f"{path}.__func__", subject.__func__
     elif isinstance(subject, types.ModuleType):
         return
+    elif not type(subject).__flags__ & _IS_HEAP_TYPE:  # one of C's: iterators, partials, cells …
+        for value in gc.get_referents(subject):
+            if not isinstance(value, type | types.ModuleType):
+                yield f"{path} (inside)", value
     yield from _attributes(path, subject)
 
 

@@ -258,6 +258,9 @@ class _Guard:
             self._last = subject
             if id(subject) in self._refused:
                 return self._placeholder(saving, self._refused[id(subject)][1])
+            if id(type(subject)) in self._refused:  # nothing can be made of a class that is not there
+                self.refuse(subject, TypeError(facts(self._refused[id(type(subject))][1])[2]))
+                return self._placeholder(saving, self._refused[id(subject)][1])
             try:
                 return self._reduced(subject, saving)
             except RecursionError:
@@ -282,7 +285,7 @@ class _Guard:
     def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
         """What failed after its reduction was handed out: the last object, in the end whole variables."""
         last = self._last
-        if last is not None and id(last) not in self._refused and not isinstance(last, type):
+        if last is not None and id(last) not in self._refused:
             self.refuse(self._last, error)
             if len(self._refused) < _MANY_FAILURES:
                 return

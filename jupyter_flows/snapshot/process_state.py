@@ -1,8 +1,9 @@
 """What of a process belongs to a flow's state though no variable holds it.
 
 Random generators of `random`, NumPy and torch; changes of `os.environ` and the current directory; warning
-filters; options of pandas and matplotlib that are not the defaults; the decimal context. Keep a
-`ProcessState.now()` among the objects of a savepoint (`state/process`), and call `put_back()` after loading.
+filters; options of pandas and matplotlib that are not the defaults; the decimal context; reducers that the
+flow registered. Keep a `ProcessState.now()` among the objects of a savepoint (`state/process`), and call
+`put_back()` after loading.
 
 Not part of it: sys.path and imported modules (a new process imports them anew), handlers of loggers, signals,
 threads. Levels of loggers are kept where a variable holds the logger.
@@ -17,6 +18,8 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
+
+from ..reducer import put_back, registered
 
 _ENVIRONMENT_AT_START = dict(os.environ)
 
@@ -146,7 +149,12 @@ def _set_matplotlib_options(options: dict[str, Any]) -> None:
         dict.update(matplotlib.rcParams, options | {"backend": backend})
 
 
+def _reducers() -> Any:
+    return registered() or None
+
+
 _PARTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "reducers": (_reducers, put_back),
     "random": (random.getstate, random.setstate),
     "numpy.random": (_numpy_random, _set_numpy_random),
     "torch": (_torch_random, _set_torch_random),

@@ -8,8 +8,10 @@ and cost nothing until an object of such a class turns up: no library is importe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from .. import reducer as of_users
 
 if TYPE_CHECKING:
     from .pickling import Saving
@@ -17,34 +19,13 @@ if TYPE_CHECKING:
 Reduced = Any
 #: NotImplemented: leave the object to pickle.
 Reducer = Callable[[Any, "Saving"], Reduced]
-_UserReducer = TypeVar("_UserReducer", bound=Callable[[Any], Any])
 
-# For a class and its subclasses: what users register. For exactly that class: our own, mostly.
+# Our own: for a class and its subclasses, and for exactly that class.
 _inherited: dict[type[Any] | str, Reducer] = {}
 _exact: dict[type[Any] | str, Reducer] = {}
 # What was found for a class, weakly: a class of a notebook must be able to go.
 _found: WeakKeyDictionary[type[Any], Reducer | None] = WeakKeyDictionary()
-
-
-def reducer(*types: type[Any] | str) -> Callable[[_UserReducer], _UserReducer]:
-    """Register how objects of these types (and of their subclasses) are kept in savepoints.
-
-    Arguments: `types`, classes or their full names ("package.module.Class"). The decorated function gets
-    the object and returns a tuple as `object.__reduce__` does: a function that can be imported (or is
-    defined in the flow) and its arguments, then perhaps a state. A reducer for a class goes before
-    everything else that is known of it.
-    """
-
-    def register(function: _UserReducer) -> _UserReducer:
-        def reduce(subject: Any, _: Saving) -> Reduced:
-            return function(subject)
-
-        for one in types:
-            _inherited[one] = reduce
-        _found.clear()
-        return function
-
-    return register
+of_users.listen(_found.clear)
 
 
 def builtin(*types: type[Any] | str, subclasses: bool = False) -> Callable[[Reducer], Reducer]:
@@ -69,9 +50,12 @@ def find(kind: type[Any]) -> Reducer | None:
 
 
 def _search(kind: type[Any]) -> Reducer | None:
-    for base in type.__dict__["__mro__"].__get__(kind):
-        if base is object:
-            break
+    bases = [base for base in type.__dict__["__mro__"].__get__(kind) if base is not object]
+    for base in bases:
+        given = of_users.find(base) or of_users.find(f"{base.__module__}.{base.__qualname__}")
+        if given is not None:
+            return _as_ours(given)
+    for base in bases:
         name = f"{base.__module__}.{base.__qualname__}"
         found = _inherited.get(base) or _inherited.get(name)
         if found is None and base is kind:
@@ -79,3 +63,10 @@ def _search(kind: type[Any]) -> Reducer | None:
         if found is not None:
             return found
     return None
+
+
+def _as_ours(given: of_users.UserReducer) -> Reducer:
+    def reduce(subject: Any, _: Saving) -> Reduced:
+        return given(subject)
+
+    return reduce

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jupyter_flows import snapshot
+from jupyter_flows import reducer
 from jupyter_flows.errors import SavepointError
-from jupyter_flows.snapshot import registry
 
 from .conftest import Session
 
@@ -128,27 +128,68 @@ def test_http_clients(session: Session) -> None:
     assert after["web"].headers["x-key"] == "v"
 
 
+CAMERA = """
+    from jupyter_flows import flow_api
+
+    class Camera:
+        def __init__(self, port): self.port, self.handle = port, __import__('socket').socket()
+    class Infrared(Camera):
+        pass
+"""
+
+
+@pytest.fixture
+def no_reducers() -> Iterator[None]:
+    before = dict(reducer.registered())
+    yield
+    reducer.forget(*(kind for kind, _ in reducer.registered() if kind not in before))
+
+
+@pytest.mark.usefixtures("no_reducers")
 def test_a_reducer_of_ones_own(session: Session) -> None:
+    session.run(CAMERA)
+    session.run("camera, dark = Camera(3), Infrared(4); cameras = [camera]")
+    assert {one.path for one in session.save().missing} == {"camera.handle", "dark.handle"}
     session.run("""
-        class Camera:
-            def __init__(self, port): self.port, self.handle = port, (n for n in [1])
+        @flow_api.reducer(Camera)
+        def reduce_camera(camera):
+            if camera.port > 3:
+                raise ValueError('this port cannot be opened twice')
+            return type(camera), (camera.port,)
     """)
-    session.run("camera = Camera(3); cameras = [camera]")
-    assert len(session.save().missing) == 1
-    camera_class = session["Camera"]
-    try:
+    (missing,) = session.save().missing
+    assert missing.path == "dark"
+    assert "cannot be opened twice" in missing.reason
+    after = session.load()
+    assert after["camera"].port == 3
+    assert after["cameras"][0] is after["camera"]
 
-        @snapshot.reducer(camera_class)
-        def reduce_camera(camera: object) -> object:
-            return camera_class, (camera.port,)  # type: ignore[attr-defined]
 
-        assert session.save().missing == ()
-        after = session.load()
-        assert after["camera"].port == 3
-        assert after["cameras"][0] is after["camera"]
-    finally:
-        registry._inherited.pop(camera_class)
-        registry._found.clear()
+@pytest.mark.usefixtures("no_reducers")
+def test_a_reducer_is_part_of_the_state(session: Session) -> None:
+    """After a restore in a new process the cell that registered it does not run again."""
+    session.run(CAMERA)
+    session.run("""
+        @flow_api.reducer(Camera)
+        def reduce_camera(camera): return Camera, (camera.port,)
+        camera = Camera(3)
+        process = __import__('jupyter_flows').snapshot.ProcessState.now()
+    """)
+    assert session.save().missing == ()
+    reducer.forget(session["Camera"])
+    after = session.load()
+    assert after["process"].put_back() == ()
+    assert reducer.find(after["Camera"]) is after["reduce_camera"]
+    assert after.save().missing == ()
+
+
+@pytest.mark.usefixtures("no_reducers")
+def test_a_reducer_for_a_library_by_name(session: Session) -> None:
+    @reducer.reducer("fractions.Fraction")
+    def reduce_fraction(fraction: object) -> object:
+        return str, (f"was {fraction}",)
+
+    assert session.after("from fractions import Fraction; third = Fraction(1, 3)")["third"] == "was 1/3"
 
 
 def test_figures_are_kept_and_not_changed_by_it(session: Session) -> None:

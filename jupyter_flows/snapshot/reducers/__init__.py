@@ -1,6 +1,19 @@
 """The reducers that come with jupyter_flows; importing this package registers them."""
 
 from .. import dill_reducers
-from . import arrays, classes, files, functions, services, values
+from . import arrays, classes, files, functions, memory, services, standard, streams, tensors, threads, values
 
-__all__ = ["arrays", "classes", "dill_reducers", "files", "functions", "services", "values"]
+__all__ = [
+    "arrays",
+    "classes",
+    "dill_reducers",
+    "files",
+    "functions",
+    "memory",
+    "services",
+    "standard",
+    "streams",
+    "tensors",
+    "threads",
+    "values",
+]

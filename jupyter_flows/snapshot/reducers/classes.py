@@ -21,7 +21,9 @@ from ..references import is_importable
 from ..registry import builtin
 
 _IS_HEAP_TYPE = 1 << 9
-_NOT_STATE = frozenset({"__dict__", "__weakref__", "__slots__", "_abc_impl", "__classcell__"})
+_NOT_STATE = frozenset(
+    {"__dict__", "__weakref__", "__slots__", "_abc_impl", "__classcell__", "__slotnames__"}
+)
 _NAMED_TYPES: dict[Any, str] = {
     value: name for name, value in vars(types).items() if isinstance(value, type) and not name.startswith("_")
 }

@@ -27,11 +27,16 @@ def _reduce_exception(error: BaseException, _: Saving) -> Any:
         "suppress": error.__suppress_context__,
         "traceback": _frames(error.__traceback__),
     }
+    if isinstance(error, AttributeError | NameError | ImportError):  # pickle drops some, by version
+        state["names"] = {name: getattr(error, name) for name in _NAMES if hasattr(error, name)}
     if made_by_default:
         maker: tuple[Any, ...] = (_make_exception, (type(error), *error.args))
     else:
         maker = (reduced[0], reduced[1])
     return *maker, state, None, None, _set_exception
+
+
+_NAMES = ("name", "obj", "path", "name_from")
 
 
 def _reduce_of_base(cls: type[BaseException]) -> Any:
@@ -59,6 +64,8 @@ def _set_exception(error: BaseException, state: dict[str, Any]) -> None:
             error.__setstate__(own)
         else:
             error.__dict__.update(own)
+    for name, value in state.get("names", {}).items():
+        setattr(error, name, value)
     error.__cause__ = state["cause"]
     error.__context__ = state["context"]
     error.__suppress_context__ = state["suppress"]
