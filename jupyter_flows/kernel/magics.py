@@ -24,7 +24,8 @@ USAGE = """\
 %flow children                               the executions this one started
 %flow savepoint NAME                         make a named savepoint here
 %flow savepoints                             the savepoints of this execution
-%flow restore SAVEPOINT                      put this notebook back to a savepoint (id or name), and go on"""
+%flow restore SAVEPOINT [--code current]     put this notebook back to a savepoint (id or name), and go on;
+                                             with --code current in the notebook as it is saved now"""
 
 # Notebooks set cells flush right, which suits numbers.
 _LEFT = 'style="text-align: left"'
@@ -100,7 +101,7 @@ class FlowCommands:
         self,
         runtime: Callable[[], FlowRuntime],
         link: Callable[[], Link] | Link,
-        restore: Callable[[str], Any] | None = None,
+        restore: Callable[[str, str], Any] | None = None,
         watch: Callable[[Link], LiveChildren] | None = None,
     ) -> None:
         self._runtime = runtime
@@ -181,12 +182,29 @@ class FlowCommands:
         return runtime.perform(callee, call, flow_api.Pending("savepoints table"))
 
     def _restore_savepoint(self, callee: Callable[..., Any], words: list[str]) -> Any:
+        words, code = _with_code(words)
         if len(words) != 1:
             raise InvalidInputError("%flow restore takes the id or name of one savepoint")
         if self._restore is not None:
-            return self._restore(words[0])
+            return self._restore(words[0], code)
+        if code != "saved":
+            raise InvalidInputError(
+                "%flow restore --code current is for a notebook at work; a flow is put back into its current "
+                "code from outside: jupyter flows restore SAVEPOINT --code current"
+            )
         call = model.LoadSavepoint(ref=words[0], by="id")
         return self._runtime().perform(callee, call, flow_api.Pending("nothing"))
+
+
+def _with_code(words: list[str]) -> tuple[list[str], str]:
+    """The words without ``--code CODE``, and the code."""
+    if "--code" not in words:
+        return words, "saved"
+    at = words.index("--code")
+    code = words[at + 1] if at + 1 < len(words) else ""
+    if code not in ("saved", "current"):
+        raise InvalidInputError("%flow restore --code takes saved or current")
+    return [*words[:at], *words[at + 2 :]], code
 
 
 def _none_of(words: list[str], command: str) -> None:

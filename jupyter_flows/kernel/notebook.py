@@ -7,6 +7,7 @@ IPython kernel that says so once.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -20,10 +21,11 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from traitlets import Type
 
 from .. import flow_api, model, protocol
-from ..errors import EngineException, InternalError, LifecycleSignal, from_parts
+from ..errors import EngineException, InternalError, LifecycleSignal, SavepointError, from_parts
 from .link import Link
 from .live import LiveChildren
 from .magics import FlowCommands
+from .new_code import NewCode
 from .runtime import FlowRuntime
 from .shell import UnitShellMixin, flow_traceback
 
@@ -105,14 +107,51 @@ class NotebookSession:
 
     # --- restore ---------------------------------------------------------------------------------
 
-    def restore(self, ref: str) -> Any:
-        """Put this kernel back to a savepoint (id or name) and go on from it, within the present cell."""
+    def restore(self, ref: str, code: str = "saved") -> Any:
+        """Put this kernel back to a savepoint (id or name) and go on from it, within the present cell.
+
+        With `code` "current", in the cells of the notebook's file as they are saved now.
+        """
+        cells = read_cells(self._path) if code == "current" else None
         begin = self._open(ref)
         runtime, resume = self._runtime, begin.resume
         assert runtime is not None
         assert resume is not None
-        restored = runtime.load(resume)
+        new_code = self._new_code(resume, cells) if cells is not None else None
+        restored = runtime.load(resume, new_code)
         return runtime.go_on(resume, restored)
+
+    def _new_code(self, resume: protocol.Resume, cells: list[model.Cell]) -> NewCode:
+        """A notebook's cells run in any order: the old ones are those whose code the savepoint refers to."""
+        assert self._runtime is not None
+        old = [
+            model.Cell(id="", kind=model.CellKind.CODE, source=source)
+            for source in self._runtime.sources_of(resume)
+        ]
+        name = os.path.basename(self._path)
+        return NewCode(old, cells, self._shell.transform_cell, lambda index: f"<{name}, cell {index + 1}>")
+
+
+def read_cells(path: str) -> list[model.Cell]:
+    """The code cells of a notebook's file. Raises SavepointError for a file that is no notebook."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            cells = json.load(file)["cells"]
+        return [
+            model.Cell(
+                id=str(cell.get("id") or f"cell-{index}"),
+                kind=model.CellKind.CODE,
+                source="".join(cell["source"]),
+                tags=tuple(cell.get("metadata", {}).get("tags", ())),
+            )
+            for index, cell in enumerate(cells)
+            if cell["cell_type"] == "code"
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SavepointError(
+            f"the current code cannot be read from {path or 'a notebook without a file'}: save the notebook "
+            f"({type(error).__name__}: {error})"
+        ) from None
 
 
 _MAIN = threading.main_thread()

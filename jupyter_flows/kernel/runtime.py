@@ -219,6 +219,16 @@ class FlowRuntime:
         is_changed = new_code is not None or bool(draft.changes)
         return Restored(continuation, objects[_STATE + "pending"], resume.call, is_changed)
 
+    def sources_of(self, resume: protocol.Resume) -> list[str]:
+        """The sources of all cells whose code a savepoint refers to; they are known from then on."""
+        self._chunks.fetch(resume.draft.chunks)
+        manifest = snapshot.Manifest.from_bytes(resume.draft.manifest)
+        objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
+        continuation = objects.get(_STATE + "continuation")
+        digests = {unit.digest for unit in manifest.body.units}
+        digests |= continuation.units if continuation is not None else set()
+        return [resumable.unit_source(digest).source for digest in sorted(digests)]
+
     def _put_back(self, objects: dict[str, Any], new_code: NewCode | None) -> resumable.Continuation | None:
         variables = {
             name.removeprefix(_GLOBALS): value for name, value in objects.items() if name.startswith(_GLOBALS)
@@ -231,17 +241,23 @@ class FlowRuntime:
         recorded = objects.get(_STATE + "recorder")
         objects[_STATE + "process"].put_back()
         if new_code is not None:
-            progress = self.progress
-            progress.cell = new_code.indexes.get(progress.cell, progress.cell)
-            progress.cell_of_unit = new_code.cell_of_unit
+            running = self._count_again(new_code)
             if continuation is not None:
-                running = progress.cell if progress.phase == "cells" else None
                 continuation = new_code.moved(continuation, self._namespace, running)
             recorded = new_code.outputs(recorded) if recorded is not None else None
         if self._recorder is not None and recorded is not None:
             cells = self._recorder.put_back(recorded)
             self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
         return continuation
+
+    def _count_again(self, new_code: NewCode) -> int | None:
+        """Count the cells as the new code does; returns the one that runs, None when all are over."""
+        progress = self.progress
+        if self._begin.source is None:  # a notebook's cells are run by hand, the changed ones too
+            return 0
+        progress.cell = new_code.indexes.get(progress.cell, progress.cell)
+        progress.cell_of_unit = new_code.cell_of_unit
+        return progress.cell if progress.phase == "cells" else None
 
     def go_on(self, resume: protocol.Resume, restored: Restored) -> Any:
         """Complete the call that the savepoint was made for, then run its frames to the end of the base."""

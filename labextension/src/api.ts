@@ -135,6 +135,9 @@ export class ApiError extends Error {
 }
 
 /** The calls that the models make. Each rejects with an `ApiError`; status 0: the server was not reached. */
+/** The code to go on with: as it was at the savepoint, or as the flow's file is now. */
+export type Code = 'saved' | 'current';
+
 export interface IFlowsApi {
   flows(): Promise<IFlowView[]>;
   executions(query: IExecutionQuery): Promise<IExecutionPage>;
@@ -149,7 +152,7 @@ export interface IFlowsApi {
   cancel(id: string): Promise<IExecutionView>;
   pause(id: string): Promise<IExecutionView>;
   resume(id: string): Promise<IExecutionView>;
-  restore(savepointId: string): Promise<IExecutionView>;
+  restore(savepointId: string, code?: Code): Promise<IExecutionView>;
   fork(savepointId: string): Promise<IExecutionView>;
 }
 

@@ -2,6 +2,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type {
+  Code,
   IExecutionPage,
   IExecutionQuery,
   IExecutionView,
@@ -83,8 +84,8 @@ export class FlowsClient implements IFlowsApi {
     return this._call('POST', below('executions', id, 'resume'), {});
   }
 
-  restore(savepointId: string): Promise<IExecutionView> {
-    return this._call('POST', below('savepoints', savepointId, 'restore'), {});
+  restore(savepointId: string, code: Code = 'saved'): Promise<IExecutionView> {
+    return this._call('POST', below('savepoints', savepointId, 'restore'), { code });
   }
 
   fork(savepointId: string): Promise<IExecutionView> {

@@ -58,6 +58,15 @@ export const restoreIcon = icon(
    <circle ${dot} cx="8" cy="8" r="1.5"/>`
 );
 
+/** Back, into other code: the arrow turns around a pair of angle brackets. */
+export const restoreCodeIcon = icon(
+  'restore-code',
+  16,
+  `<g fill="none" stroke-width="1.5">
+     <path ${outline} d="M3 8a5 5 0 1 0 1.6-3.7L2.75 6M2.75 2.75V6H6M7 6.25L5.5 8 7 9.75M9 6.25L10.5 8 9 9.75"/>
+   </g>`
+);
+
 /** One line becomes two. */
 export const forkIcon = icon(
   'fork',

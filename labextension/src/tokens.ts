@@ -25,6 +25,7 @@ export const CommandIDs = {
   pause: 'jupyter-flows:pause',
   resume: 'jupyter-flows:resume',
   restore: 'jupyter-flows:restore',
+  restoreCurrent: 'jupyter-flows:restore-current-code',
   fork: 'jupyter-flows:fork',
   copyId: 'jupyter-flows:copy-id'
 } as const;

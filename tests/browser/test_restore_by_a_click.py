@@ -74,6 +74,42 @@ def test_run_fail_mend_restore(page: Page, lab: Lab, shoot: Callable[[str], None
     assert outputs["flights"] > 1000
 
 
+TYPO = """\
+def handler(system, this):
+    rows = [{"amount": 1}, {"amount": 2}]
+    this.create_savepoint("with-rows")
+    this.set_output("total", sum(row["amont"] for row in rows))
+"""
+
+
+def test_a_bug_is_mended_and_the_savepoint_goes_on_in_the_current_code(
+    page: Page, lab: Lab, shoot: Callable[[str], None]
+) -> None:
+    (lab.folder / "typo.py").write_text(TYPO)
+    panel = open_panel(page)
+    panel.locator('[data-flow="typo"]').get_by_role("button", name=re.compile("^Run")).click()
+    execution = panel.locator('.jp-Flows-executions [data-execution-id][aria-level="1"]')
+    expect(execution).to_have_attribute("data-status", "ENDED_ERROR")
+    execution_id = execution.get_attribute("data-execution-id") or ""
+    (lab.folder / "typo.py").write_text(TYPO.replace("amont", "amount"))
+
+    execution.dblclick()
+    view = page.locator(f'.jp-Flows-execution[data-execution-id="{execution_id}"]')
+    view.get_by_role("tab", name=re.compile("Savepoints")).click()
+    savepoint = view.locator('[data-savepoint-name="with-rows"]')
+    savepoint.click(button="right")
+    menu = page.locator(".lm-Menu")
+    shoot("menu")
+    menu.get_by_text("Restore with Current Code…").click()
+    dialog = page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("with the current code")
+    shoot("dialog")
+    dialog.locator("button.jp-mod-accept").click()
+    expect(view).to_have_attribute("data-status", "ENDED_SUCCESS")
+    shoot("restored")
+    assert ask(page, lab, f"executions/{execution_id}")["output_value"] == {"total": 3}
+
+
 def test_a_notebook_on_the_flows_kernel(page: Page, lab: Lab, shoot: Callable[[str], None]) -> None:
     page.goto(f"{lab.url}/lab/tree/savepoints/fetch_and_process.ipynb")
     notebook = page.locator(".jp-NotebookPanel:visible")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -188,6 +189,28 @@ def test_a_new_kernel_of_the_same_notebook_goes_on_by_name(open_notebook: Opener
     assert "ready" in second.run("%flow savepoints")
     second.run("%flow restore ready")
     assert second.run("state['pi'] == math.pi") == "True"
+
+
+def test_a_restore_with_the_current_code_of_the_notebook(tmp_path: Path, open_notebook: Opener) -> None:
+    define = "def price(x):\n    return x * 100"
+    use = "total = 0\nfor n in (1, 2):\n    this.create_savepoint('in loop')\n    total += price(n)\ntotal"
+
+    def save(*cells: str) -> None:
+        listed = [{"cell_type": "code", "id": f"c{at}", "source": text} for at, text in enumerate(cells)]
+        (tmp_path / "story.ipynb").write_text(json.dumps({"nbformat": 4, "cells": listed}))
+
+    notebook = open_notebook()
+    assert notebook.run(define) == ""
+    assert notebook.run(use) == "300"
+    save(define.replace("100", "10"), "# a new cell", use.replace("+= price(n)", "+= price(n) + 1"))
+    # The newest of that name was made in the second round: `total` is 100 there.
+    assert notebook.run("%flow restore 'in loop' --code current") == "121"
+    assert notebook.run("price(3)") == "30"
+    save(define, use.replace("in loop", "elsewhere"))
+    shown = notebook.run("%flow restore 'in loop' --code current")
+    assert "SavepointError: the new code does not fit" in shown
+    assert "elsewhere" in shown
+    assert "takes saved or current" in notebook.run("%flow restore x --code new")
 
 
 def test_an_interrupted_wait_leaves_the_kernel_usable(engine: Engine, open_notebook: Opener) -> None:

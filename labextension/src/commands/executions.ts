@@ -2,12 +2,12 @@ import { Clipboard, Notification, showErrorMessage } from '@jupyterlab/apputils'
 import { copyIcon, pauseIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import type { IExecutionView, ISavepointView } from '../api';
+import type { Code, IExecutionView, ISavepointView } from '../api';
 import { canPause, isFinal } from '../api';
 import { savepointTitle } from '../format';
-import { flowsIcon, forkIcon, parentIcon, restoreIcon } from '../icons';
+import { flowsIcon, forkIcon, parentIcon, restoreCodeIcon, restoreIcon } from '../icons';
 import { TABS } from '../model/execution';
-import { findNotebook, pathOf, restoreInNotebook } from '../notebooks';
+import { findNotebook, pathOf, restoreInNotebook, saveNotebook } from '../notebooks';
 import { confirmCancel, confirmRestore } from '../panels/confirm';
 import { CommandIDs } from '../tokens';
 import type { ICommandContext } from './context';
@@ -89,6 +89,16 @@ export function addExecutionCommands(context: ICommandContext): void {
     execute: args => restore(context, targetOf(context, args, 'savepoint', 'savepointId')),
     describedBy: ofSavepoint
   });
+  commands.addCommand(CommandIDs.restoreCurrent, {
+    label: trans.__('Restore with Current Code…'),
+    caption: trans.__(
+      'Put the execution back to this savepoint and go on from there in the code as it is now'
+    ),
+    icon: restoreCodeIcon,
+    isEnabled: args => canRestore(context, args),
+    execute: args => restore(context, targetOf(context, args, 'savepoint', 'savepointId'), 'current'),
+    describedBy: ofSavepoint
+  });
   commands.addCommand(CommandIDs.fork, {
     label: trans.__('Fork from Savepoint'),
     caption: trans.__(
@@ -164,7 +174,11 @@ async function cancel(context: ICommandContext, id: string | null): Promise<void
   });
 }
 
-async function restore(context: ICommandContext, savepointId: string | null): Promise<void> {
+async function restore(
+  context: ICommandContext,
+  savepointId: string | null,
+  code: Code = 'saved'
+): Promise<void> {
   const { shell, api, preferences } = context;
   const { trans } = shell;
   if (savepointId === null) {
@@ -179,7 +193,7 @@ async function restore(context: ICommandContext, savepointId: string | null): Pr
       return;
     }
     if (preferences.confirmRestore) {
-      const answer = await confirmRestore(shell, execution, savepoint, panel ? pathOf(panel) : null);
+      const answer = await confirmRestore(shell, execution, savepoint, panel ? pathOf(panel) : null, code);
       if (!answer.isAccepted) {
         return;
       }
@@ -187,11 +201,14 @@ async function restore(context: ICommandContext, savepointId: string | null): Pr
         await preferences.neverAskBeforeRestore();
       }
     }
+    if (code === 'current') {
+      await saveNotebook(context.notebooks, execution);
+    }
     if (panel) {
       context.app.shell.activateById(panel.id);
-      await restoreInNotebook(panel, savepointId);
+      await restoreInNotebook(panel, savepointId, code);
     } else {
-      context.acted(await api.restore(savepointId));
+      context.acted(await api.restore(savepointId, code));
       tell(trans.__('“%1” goes on from “%2”.', execution.name, savepointTitle(savepoint)));
     }
   });

@@ -2,7 +2,7 @@
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import * as React from 'react';
 
-import type { IExecutionView, ISavepointView } from '../api';
+import type { Code, IExecutionView, ISavepointView } from '../api';
 import { isFinal } from '../api';
 import { exactTime, placeOf, savepointTitle, statusText } from '../format';
 import type { IShell } from './shell';
@@ -18,16 +18,23 @@ export async function confirmRestore(
   shell: IShell,
   execution: IExecutionView,
   savepoint: ISavepointView,
-  notebook: string | null
+  notebook: string | null,
+  code: Code = 'saved'
 ): Promise<IAnswer> {
   const { trans } = shell;
   return ask({
-    title: trans.__('Restore this savepoint?'),
+    title:
+      code === 'current'
+        ? trans.__('Restore this savepoint with the current code?')
+        : trans.__('Restore this savepoint?'),
     body: (
       <>
         <SavepointFacts shell={shell} execution={execution} savepoint={savepoint} />
         <ul>
-          {restoreEffects(shell, execution, savepoint, notebook).map(effect => (
+          {[
+            ...restoreEffects(shell, execution, savepoint, notebook),
+            ...(code === 'current' ? codeEffects(shell) : [])
+          ].map(effect => (
             <li key={effect}>{effect}</li>
           ))}
         </ul>
@@ -102,6 +109,17 @@ function restoreEffects(
     );
   }
   return effects;
+}
+
+function codeEffects({ trans }: IShell): string[] {
+  return [
+    trans.__(
+      'It goes on in the code as it is now. Changed functions, classes and imports hold at once; other statements before this place are not run again.'
+    ),
+    trans.__(
+      'If the statement that it waits in is not there any more, it ends with an error that shows both texts, and this savepoint stays.'
+    )
+  ];
 }
 
 function SavepointFacts(props: {

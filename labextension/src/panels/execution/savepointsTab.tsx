@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import type { ISavepointView } from '../../api';
 import { exactTime, placeOf, savepointTitle, shortTime, size } from '../../format';
-import { forkIcon, restoreIcon, warningIcon } from '../../icons';
+import { forkIcon, restoreCodeIcon, restoreIcon, warningIcon } from '../../icons';
 import type { ExecutionModel } from '../../model/execution';
 import { CommandIDs } from '../../tokens';
 import { ActionButton } from '../buttons';
@@ -177,6 +177,15 @@ function RowActions(props: { savepoint: ISavepointView }): React.ReactElement {
         className="jp-Flows-restore"
         whyDisabled={whyDisabled}
         run={() => void commands.execute(CommandIDs.restore, args)}
+      />
+      <ActionButton
+        icon={restoreCodeIcon}
+        label={trans.__('Restore with Current Code')}
+        caption={trans.__('Put this execution back to “%1” and go on in the code as it is now', title)}
+        className="jp-Flows-restoreCode"
+        isIconOnly
+        whyDisabled={whyDisabled}
+        run={() => void commands.execute(CommandIDs.restoreCurrent, args)}
       />
       <ActionButton
         icon={forkIcon}
