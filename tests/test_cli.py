@@ -273,9 +273,26 @@ class TestRun:
         assert read("show", id)["output_value"] == {"double": 2}
         ended = read("show", forked["id"])
         assert (ended["status"], ended["input_value"]) == ("ENDED_SUCCESS", {"size": 5})
+        assert ended["output_value"] == {"double": 10}
         assert forked["id"] != id
         assert [line["text"] for line in read("log", id)["log"]] == ["hello"]
         assert call("log", id)[1].endswith("info    hello size=1\n")
+
+    def test_a_mended_flow_goes_on_in_its_current_code(self, call, read, root):
+        path = root / "double.py"
+        flow = SCRIPT.replace("inputs.get('fail')", "True")
+        path.write_text(flow)
+        id = json.loads(call("run", "double", "--json")[1])["id"]
+        named = next(one["id"] for one in read("savepoints", id)["savepoints"] if one["name"])
+        path.write_text(flow.replace("True", "False"))
+        assert call("restore", named, "--code", "current")[0] == 0
+        fork = read("restore", named, "--fork", "--code", "current", "--set", 'inputs={"size": 4}')
+        code, _, err = call("restore", named, "--set", "no_such=1")
+        assert (code, "no variable no_such" in err) == (2, True)
+        assert call("restore", named, "--set", "size")[0] == 2
+        assert call("worker", "--until-idle")[0] == 0
+        assert read("show", id)["output_value"] == {"double": 2}
+        assert read("show", fork["id"])["output_value"] == {"double": 8}
 
     def test_variables_and_their_difference(self, call, read, root):
         (root / "grow.py").write_text(

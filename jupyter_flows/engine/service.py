@@ -305,6 +305,7 @@ class Engine:
             transaction.insert_execution(execution)
             # Its own copy: it stays when the origin is archived. Chunks are shared.
             copy = with_changes(savepoint, new_values, any_name=source is not None)
+            copy = replace(copy, draft=replace(copy.draft, inputs={**copy.draft.inputs, **values}))
             transaction.insert_savepoint(
                 replace(copy, id=own_savepoint_id, execution_id=fork_id, number=1, restores=0)
             )

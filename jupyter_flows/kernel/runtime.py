@@ -213,10 +213,10 @@ class FlowRuntime:
             continuation = self._put_back(objects, new_code)
         except resumable.NotResumable as error:
             raise SavepointError(str(error), savepoint_id=resume.savepoint_id) from None
-        if draft.changes:
-            values = {name: self.decode(value) for name, value in draft.changes.items()}
-            apply_changes(values, continuation, self._namespace)
-        is_changed = new_code is not None or bool(draft.changes)
+        self._change_inputs({name: self.decode(value) for name, value in draft.inputs.items()})
+        values = {name: self.decode(value) for name, value in draft.changes.items()}
+        apply_changes(values, continuation, self._namespace)
+        is_changed = new_code is not None or bool(draft.changes) or bool(draft.inputs)
         return Restored(continuation, objects[_STATE + "pending"], resume.call, is_changed)
 
     def sources_of(self, resume: protocol.Resume) -> list[str]:
@@ -249,6 +249,15 @@ class FlowRuntime:
             cells = self._recorder.put_back(recorded)
             self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
         return continuation
+
+    def _change_inputs(self, values: dict[str, Any]) -> None:
+        """Other inputs: in the dict that the flow has, and in the variables that a `parameters` cell made."""
+        inputs = self._namespace.get("inputs")
+        if isinstance(inputs, dict):
+            inputs.update(values)
+        cells = self._begin.source.cells if self._begin.source is not None else ()
+        if any("parameters" in cell.tags for cell in cells):
+            self._namespace.update({name: value for name, value in values.items() if name in self._namespace})
 
     def _count_again(self, new_code: NewCode) -> int | None:
         """Count the cells as the new code does; returns the one that runs, None when all are over."""

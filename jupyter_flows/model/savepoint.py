@@ -39,8 +39,8 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     `manifest` is opaque to all but `snapshot`; `chunks` are the hashes it refers to. With ``exact``
     False nothing can go on from here, for the `inexact_reason`. Sizes in bytes. `flow_version` is the
-    digest of the code that it was made under; `changes` are variables that get other values when it is
-    gone on from.
+    digest of the code that it was made under; `changes` are variables, and `inputs` inputs, that get
+    other values when it is gone on from.
     """
 
     kind: SavepointKind
@@ -55,6 +55,7 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Missing, ...] = ()
     flow_version: str | None = None
     changes: dict[str, Value] = {}
+    inputs: dict[str, Value] = {}
 
 
 class Savepoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,6 +118,21 @@ async def test_actions_on_what_is_not_there(client, path):
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("restore", '{"code": "new"}', "$.code"),
+        ("restore", '{"changes": []}', "$.changes"),
+        ("restore", '{"codes": "current"}', "Known are: code, changes"),
+        ("fork", '{"code": 1}', "$.code"),
+    ],
+)
+async def test_a_restore_that_is_no_restore(client, path, body, message):
+    code, problem = await client.refused(f"savepoints/s/{path}", method="POST", body=body)
+    assert (code, problem["type"]) == (400, "InvalidInputError")
+    assert message in problem["message"]
+
+
+@pytest.mark.parametrize(
     ("body", "code", "type_name", "message"),
     [
         ("", 400, "InvalidInputError", "`flow`"),
