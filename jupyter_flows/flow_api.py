@@ -11,10 +11,13 @@ in another one. So a method only says what is asked (a `model.Call`) and what it
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from enum import StrEnum
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from . import model
 from .errors import (
@@ -55,6 +58,8 @@ __all__ = [
     "ExecutionSuccess",
     "ExecutionType",
     "ExtraInputError",
+    "File",
+    "Flow",
     "InternalError",
     "InvalidFlowError",
     "InvalidInputError",
@@ -69,9 +74,11 @@ __all__ = [
     "Savepoint",
     "SavepointError",
     "SchemaValidationError",
+    "Setting",
     "Status",
     "System",
     "TimeoutExceededError",
+    "User",
     "reducer",
 ]
 
@@ -133,7 +140,7 @@ class Pending:
         return _RETURNS[self.returns](self, call, answer)
 
     def _expects(self, error: model.ErrorInfo) -> bool:
-        return self.returns == "existence" and error.type == ResourceNotFoundError.__name__
+        return self.returns in ("existence", "presence") and error.type == ResourceNotFoundError.__name__
 
 
 def _returns_new_handle(_: Pending, __: model.Call, answer: model.Answer) -> Execution:
@@ -177,6 +184,48 @@ def _returns_existence(_: Pending, __: model.Call, answer: model.Answer) -> bool
     return bool(answer.executions)
 
 
+def _returns_setting(_: Pending, call: model.Call, answer: model.Answer) -> Any:
+    assert isinstance(call, model.GetSetting)
+    found = {field: _typed(field, answer.fields[field]) for field in call.fields}
+    return found if len(found) > 1 else next(iter(found.values()))
+
+
+def _returns_bytes(_: Pending, __: model.Call, answer: model.Answer) -> bytes:
+    content = _decoded(answer.outputs or {})["content"]
+    assert isinstance(content, bytes)
+    return content
+
+
+def _returns_text(pending: Pending, call: model.Call, answer: model.Answer) -> str:
+    try:
+        return _returns_bytes(pending, call, answer).decode()
+    except UnicodeDecodeError:
+        assert isinstance(call, model.GetFile)
+        raise InvalidInputError(
+            f"the file {call.name!r} is no text in UTF-8: take get_bytes_content()", file=call.name
+        ) from None
+
+
+def _returns_base64(pending: Pending, call: model.Call, answer: model.Answer) -> str:
+    return base64.b64encode(_returns_bytes(pending, call, answer)).decode()
+
+
+def _returns_flow(_: Pending, __: model.Call, answer: model.Answer) -> Flow:
+    return Flow(answer.flows[0])
+
+
+def _returns_flows(_: Pending, __: model.Call, answer: model.Answer) -> list[Flow]:
+    return [Flow(view) for view in answer.flows]
+
+
+def _returns_user(_: Pending, __: model.Call, answer: model.Answer) -> User:
+    return User(answer.fields["name"])
+
+
+def _returns_presence(_: Pending, __: model.Call, answer: model.Answer) -> bool:
+    return answer.error is None
+
+
 def _raises_signal(_: Pending, call: model.Call, __: model.Answer) -> NoReturn:
     assert isinstance(call, model.End)
     raise {
@@ -195,6 +244,14 @@ _RETURNS: dict[str, Callable[[Pending, model.Call, model.Answer], Any]] = {
     "fields": _returns_fields,
     "savepoints": _returns_savepoints,
     "existence": _returns_existence,
+    "presence": _returns_presence,
+    "setting": _returns_setting,
+    "bytes": _returns_bytes,
+    "text": _returns_text,
+    "base64": _returns_base64,
+    "flow": _returns_flow,
+    "flows": _returns_flows,
+    "user": _returns_user,
     "signal": _raises_signal,
 }
 
@@ -259,6 +316,8 @@ class Execution:
         name: str | None = None,
         run: bool = True,
         wait: bool | ReturnWhen = True,
+        orphan: bool = False,
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Execution:
         """Start a flow as a child.
@@ -269,6 +328,8 @@ class Execution:
             name: the child's name in the panels, by default the flow's.
             run: False only creates the child; start it with `run()` or `run_async()`.
             wait: False starts it in the background; a `return_when` says when the wait is over.
+            orphan: True lets it go on when this execution is cancelled.
+            options: what replaces the options that the flow declares (`retries`, `max_runtime` …).
 
         Returns a handle of the child. Raises DependencyFailedError when it was waited for and did not
         end in success, ResourceNotFoundError and InvalidFlowError for a flow that cannot be run, and
@@ -281,8 +342,41 @@ class Execution:
             run=run,
             wait=run and bool(wait),
             return_when=_return_when(wait),
+            is_orphan=bool(orphan),
+            options=_plain_options(options),
         )
         return self._own()._perform(self.flow, call, Pending("new handle"))  # type: ignore[no-any-return]
+
+    def script(
+        self,
+        text: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        run: bool = True,
+        wait: bool | ReturnWhen = True,
+        orphan: bool = False,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Execution:
+        """Start a child whose source is `text`: a script with `handler(system, this)`, or plain statements.
+
+        All else is as for `flow`. It runs in the directory of this flow. Raises InvalidFlowError when
+        `text` is not Python.
+        """
+        if not isinstance(text, str):
+            raise InvalidInputError(f"script takes the text of a script, not {type(text).__name__}")
+        call = model.RunScript(
+            text=text,
+            inputs=_encoded({**(inputs or {}), **kwargs}),
+            name=name,
+            run=run,
+            wait=run and bool(wait),
+            return_when=_return_when(wait),
+            is_orphan=bool(orphan),
+            options=_plain_options(options),
+        )
+        return self._own()._perform(self.script, call, Pending("new handle"))  # type: ignore[no-any-return]
 
     def connect(
         self,
@@ -375,11 +469,9 @@ class Execution:
 
     def sleep_until(self, until: datetime | float) -> None:
         """Sleep until an instant: an aware datetime (a naive one is UTC) or a Unix timestamp in seconds."""
-        if isinstance(until, datetime):
-            instant = until if until.tzinfo else until.replace(tzinfo=UTC)
-        else:
-            instant = datetime.fromtimestamp(_number(until, "until"), UTC)
-        self._own()._perform(self.sleep_until, model.Sleep(until=instant.astimezone(UTC)), Pending("nothing"))
+        if until is None:
+            raise InvalidInputError("sleep_until takes an instant")
+        self._own()._perform(self.sleep_until, model.Sleep(until=_instant(until)), Pending("nothing"))
 
     # --- ending ----------------------------------------------------------------------------------
 
@@ -501,6 +593,39 @@ class Execution:
             self.cancel, model.Cancel(execution_id=self.id), Pending("subject", self)
         )
 
+    def pause(self) -> Execution:
+        """Let this execution rest: `this` at once, another one from its next call on. Returns itself.
+
+        A person goes on with it (panel, ``jupyter flows resume``), or another flow by `run()` or
+        `run_async()`. Raises ConflictError when it has ended.
+        """
+        return self._perform(  # type: ignore[no-any-return]
+            self.pause, model.Pause(execution_id=self.id), Pending("subject", self)
+        )
+
+    def clone(
+        self, *, name: str | None = None, inputs: Mapping[str, Any] | None = None, **overrides: Any
+    ) -> Execution:
+        """A new child of `this` with the flow version and the inputs of this execution; `run()` starts it.
+
+        Arguments: `name`; `inputs`, and unknown keywords, replace inputs of the same name. Raises
+        ConflictError for the execution of a notebook.
+        """
+        call = model.Clone(
+            execution_id=self.id, name=_text(name), inputs=_encoded({**(inputs or {}), **overrides})
+        )
+        return self._perform(self.clone, call, Pending("new handle"))  # type: ignore[no-any-return]
+
+    def archive(self) -> Execution:
+        """Delete the savepoints of this execution. Returns itself. Raises ConflictError before its end."""
+        return self._perform(  # type: ignore[no-any-return]
+            self.archive, model.Archive(execution_id=self.id), Pending("subject", self)
+        )
+
+    def delete(self) -> None:
+        """Remove this execution and its descendants for ever. Raises ConflictError before their end."""
+        self._perform(self.delete, model.Delete(execution_id=self.id), Pending("nothing"))
+
     def exists(self) -> bool:
         """Whether the store knows this execution."""
         call = model.FindExecutions(execution_id=self.id)
@@ -566,10 +691,214 @@ class Savepoint:
         return f"<Savepoint {view.id}{label} {view.action} line {view.line}>"
 
 
+class Flow:
+    """A flow as `system.flow(name)` finds it: `name`, `path`, `kind`, `title`, `parameters`, `options`."""
+
+    def __init__(self, view: model.FlowView) -> None:
+        self._view = view
+
+    def get(self, *fields: str) -> Any:
+        """Fields by name: one gives its value, several a dict. Raises InvalidInputError for others."""
+        known = self._view.__struct_fields__
+        for field in fields:
+            if field not in known:
+                raise InvalidInputError(f"a flow has no field {field!r}; it has {', '.join(known)}")
+        found = {field: getattr(self._view, field) for field in fields}
+        return found if len(found) != 1 else next(iter(found.values()))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._view, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Flow) and other._view.path == self._view.path
+
+    def __hash__(self) -> int:
+        return hash(self._view.path)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self._view.name}>"
+
+
+class User:
+    """The person who started the execution or its ancestor; `name` is None when nobody said."""
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+
+    def get(self, field: str) -> Any:
+        """The only field is ``name``."""
+        if field != "name":
+            raise InvalidInputError(f"a user has no field {field!r}; it has name")
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, User) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<User {self.name}>"
+
+
+class _Resource:
+    """What all executions of a store share, by name."""
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise InvalidInputError(f"{name!r} is not a name")
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class Setting(_Resource):
+    """A named JSON value that all flows share, and the lock of that name, which needs no value.
+
+    Several flows that read a setting, change it and save it hold its lock meanwhile.
+    """
+
+    def get(self, *fields: str) -> Any:
+        """``get('value')``; also ``version`` (counts the saves), ``saved_at`` and ``saved_by``.
+
+        Raises ResourceNotFoundError for a setting that was never saved.
+        """
+        call = model.GetSetting(name=self.name, fields=fields or ("value",))
+        return _current().perform(self.get, call, Pending("setting"))
+
+    def save(self, *, value: Any) -> Setting:
+        """Write the value, which must be JSON. Returns itself. Raises InvalidInputError for other values."""
+        try:
+            plain = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInputError(
+                f"the setting {self.name!r} can only keep JSON: {error}", setting=self.name
+            ) from None
+        _current().perform(self.save, model.SaveSetting(name=self.name, value=plain), Pending("nothing"))
+        return self
+
+    def exists(self) -> bool:
+        """Whether it was ever saved."""
+        found: bool = _current().perform(self.exists, model.GetSetting(name=self.name), Pending("presence"))
+        return found
+
+    def delete(self) -> None:
+        """Forget the value. One that is not there stays so."""
+        _current().perform(self.delete, model.DeleteSetting(name=self.name), Pending("nothing"))
+
+    def acquire(self, timeout: float | None = None) -> Setting:
+        """Take the lock; wait for it, without a slot, in the order of asking. Returns itself.
+
+        It is released by `release` and when the execution ends; one that holds it gets it again. Raises
+        LockTimeoutError when it is not free within `timeout` seconds.
+        """
+        call = model.AcquireLock(name=self.name, timeout=_seconds(timeout, "timeout"))
+        _current().perform(self.acquire, call, Pending("nothing"))
+        return self
+
+    def release(self) -> Setting:
+        """Let the next one have the lock. Returns itself. Raises ConflictError when it is not held here."""
+        _current().perform(self.release, model.ReleaseLock(name=self.name), Pending("nothing"))
+        return self
+
+
+class File(_Resource):
+    """Named bytes that all flows share; they lie in the store, not on a disk."""
+
+    def save_text_content(self, content: str) -> File:
+        """As UTF-8. Returns itself."""
+        if not isinstance(content, str):
+            raise InvalidInputError(f"a text is wanted, not {type(content).__name__}", file=self.name)
+        return self._save(self.save_text_content, content.encode())
+
+    def save_bytes_content(self, content: bytes | bytearray | memoryview) -> File:
+        """Returns itself."""
+        if not isinstance(content, bytes | bytearray | memoryview):
+            raise InvalidInputError(f"bytes are wanted, not {type(content).__name__}", file=self.name)
+        return self._save(self.save_bytes_content, bytes(content))
+
+    def save_base64_content(self, content: str | bytes) -> File:
+        """Decodes `content`. Returns itself. Raises InvalidInputError for what is not base64."""
+        try:
+            decoded = base64.b64decode(content, validate=True)
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise InvalidInputError(f"this is not base64: {error}", file=self.name) from None
+        return self._save(self.save_base64_content, decoded)
+
+    def _save(self, callee: Callable[..., Any], content: bytes) -> File:
+        encoded = {"content": _current().encode(content, self.name)}
+        call = model.SaveFile(name=self.name, inputs=encoded, size=len(content))
+        _current().perform(callee, call, Pending("nothing"))
+        return self
+
+    def get_text_content(self) -> str:
+        """Raises ResourceNotFoundError, and InvalidInputError when it is not UTF-8."""
+        text: str = _current().perform(self.get_text_content, model.GetFile(name=self.name), Pending("text"))
+        return text
+
+    def get_bytes_content(self) -> bytes:
+        """Raises ResourceNotFoundError."""
+        content: bytes = _current().perform(
+            self.get_bytes_content, model.GetFile(name=self.name), Pending("bytes")
+        )
+        return content
+
+    def get_base64_content(self) -> str:
+        """Raises ResourceNotFoundError."""
+        text: str = _current().perform(
+            self.get_base64_content, model.GetFile(name=self.name), Pending("base64")
+        )
+        return text
+
+    def exists(self) -> bool:
+        found: bool = _current().perform(self.exists, model.GetFile(name=self.name), Pending("presence"))
+        return found
+
+    def delete(self) -> None:
+        """One that is not there stays so."""
+        _current().perform(self.delete, model.DeleteFile(name=self.name), Pending("nothing"))
+
+
 class System:
-    """What is not one execution: finding executions, and the vocabulary of waits."""
+    """What is not one execution: flows, executions, settings, files, and the vocabulary of waits."""
 
     return_when = ReturnWhen
+
+    def flow(self, name: str) -> Flow:
+        """The flow of that name or path. Raises ResourceNotFoundError."""
+        found: Flow = _current().perform(self.flow, model.FindFlows(name=str(name)), Pending("flow"))
+        return found
+
+    def flows(self, filter: Mapping[str, Any] | None = None) -> list[Flow]:
+        """All flows below the root, or those whose ``name`` is as the filter says: ``{'name': 'etl/*'}``."""
+        wanted = _filter(filter, {"name": ("eq", "like")})
+        pattern = wanted.get("name")
+        if isinstance(pattern, _Like):
+            pattern = pattern.replace("%", "*")
+        call = model.FindFlows(pattern=pattern)
+        return _current().perform(self.flows, call, Pending("flows"))  # type: ignore[no-any-return]
+
+    def setting(self, name: str) -> Setting:
+        """The setting of that name, which need not exist. Makes no savepoint."""
+        return Setting(name)
+
+    def file(self, name: str) -> File:
+        """The file of that name, which need not exist. Makes no savepoint."""
+        return File(name)
+
+    def get_own_user(self) -> User:
+        """The person who started this execution or its ancestor."""
+        found: User = _current().perform(self.get_own_user, model.GetOwnUser(), Pending("user"))
+        return found
 
     def execution(self, id: str) -> Execution:
         """A handle of the execution with that id. Raises ResourceNotFoundError."""
@@ -579,19 +908,37 @@ class System:
 
     def executions(
         self,
+        filter: Mapping[str, Any] | None = None,
         *,
         flow: str | None = None,
         status: Status | str | None = None,
         parent: Execution | None = None,
         limit: int = 1000,
     ) -> list[Execution]:
-        """Handles of executions, newest first, at most `limit`."""
-        if status is not None and status not in [known.value for known in Status]:
-            raise InvalidInputError(f"{status!r} is not a status")
+        """Handles of executions, newest first, at most `limit`.
+
+        `filter` is a mapping of fields to values, ``{'flow': 'score', 'status': 'RUNNING'}``, one condition
+        ``{'field': 'created_at', 'op': 'gte', 'value': instant}``, or several under ``{'and': [...]}``.
+        Fields: `flow`, `status`, `type`, `name`, `parent_id`, `created_at` (``gte`` and ``lt``), and `text`
+        for what is said in id, name, flow, message and log.
+        """
+        wanted = _filter(filter, _EXECUTION_FIELDS)
+        if flow is not None:
+            wanted["flow"] = flow
+        if status is not None:
+            wanted["status"] = status
+        if parent is not None:
+            wanted["parent_id"] = parent.id
+        kind = wanted.get("type")
         call = model.FindExecutions(
-            flow=flow,
-            status=None if status is None else Status(status),
-            parent_id=None if parent is None else parent.id,
+            flow=_text(wanted.get("flow")),
+            status=_word(Status, wanted.get("status")),
+            parent_id=_text(wanted.get("parent_id")),
+            execution_type=_word(ExecutionType, kind),
+            text=_text(wanted.get("text")),
+            name=_text(wanted.get("name")),
+            created_after=_instant(wanted.get("created_at gte")),
+            created_before=_instant(wanted.get("created_at lt")),
             limit=limit,
         )
         return _current().perform(self.executions, call, Pending("handles"))  # type: ignore[no-any-return]
@@ -609,6 +956,79 @@ def _encoded(values: Mapping[str, Any]) -> dict[str, model.Value]:
         if not isinstance(name, str):
             raise InvalidInputError(f"inputs and outputs are named by strings, not by {name!r}")
     return {name: runtime.encode(value, name) for name, value in values.items()}
+
+
+_EXECUTION_FIELDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("flow", "status", "type", "name", "parent_id"), ("eq",)),
+    "text": ("eq", "like"),
+    "created_at": ("gte", "lt"),
+}
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class _Like(str):
+    """A pattern whose ``%`` stands for any text."""
+
+
+def _filter(filter: Mapping[str, Any] | None, known: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The conditions of a filter by field; by field and operator where a field takes only comparisons."""
+    if filter is None:
+        return {}
+    if not isinstance(filter, Mapping):
+        raise InvalidInputError("a filter is a mapping of fields to values")
+    if set(filter) == {"and"}:
+        found: dict[str, Any] = {}
+        for part in filter["and"]:
+            found |= _filter(part, known)
+        return found
+    if "field" in filter:
+        conditions = [(filter["field"], filter.get("op", "eq"), filter.get("value"))]
+    else:
+        conditions = [(field, "eq", value) for field, value in filter.items()]
+    found = {}
+    for field, operator, value in conditions:
+        if field not in known:
+            raise InvalidInputError(f"a filter knows no field {field!r}; known are {', '.join(known)}")
+        if operator not in known[field]:
+            raise InvalidInputError(
+                f"a filter cannot compare {field} by {operator!r}; it can by {', '.join(known[field])}"
+            )
+        key = field if "eq" in known[field] else f"{field} {operator}"
+        found[key] = _Like(value) if operator == "like" else value
+    if isinstance(found.get("text"), _Like):
+        found["text"] = found["text"].strip("%")
+    return found
+
+
+def _word(words: type[Word], value: Any) -> Word | None:
+    if value is None:
+        return None
+    try:
+        return words(value)
+    except ValueError:
+        raise InvalidInputError(f"{value!r} is none of {', '.join(words)}") from None
+
+
+def _instant(value: Any) -> datetime | None:
+    """An aware datetime (a naive one is UTC), its text in ISO 8601, or a Unix timestamp in seconds."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidInputError(f"{value!r} is not an instant in ISO 8601") from None
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    return datetime.fromtimestamp(_number(value, "an instant"), UTC)
+
+
+def _plain_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(options or {}), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"options are plain values by name: {error}") from None
+    return plain
 
 
 def _return_when(wait: bool | ReturnWhen) -> ReturnWhen:

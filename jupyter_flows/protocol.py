@@ -79,6 +79,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `chunks` carries the savepoint's and arguments' new chunks that are not already files in the chunk
     directory. `savepoint` is None only while a call is made again from the savepoint that the
     execution stands at and nothing has changed since. `cells` are outputs changed since the last message.
+    `was_told`: ExecutionCancel was raised in the flow already, because of a `CancelNow`.
     """
 
     seq: int
@@ -87,6 +88,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     savepoint: SavepointDraft | None
     chunks: dict[str, bytes] = {}
     cells: tuple[CellOutput, ...] = ()
+    was_told: bool = False
 
 
 class FetchChunks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -134,7 +136,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run this execution, from its start (`resume` None) or from a savepoint.
 
     `chunk_directory`: where the kernel may read and write chunk files itself (None: through the
-    socket only).
+    socket only). `was_told`: ExecutionCancel was raised in the flow before.
     """
 
     execution_id: str
@@ -146,6 +148,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     chunk_directory: str | None
     resume: Resume | None = None
     cells: tuple[CellOutput, ...] = ()
+    was_told: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -184,13 +187,17 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     error: ErrorInfo | None = None
 
 
+class CancelNow(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Somebody wishes that the execution ends: a flow that computes hears of it now, not at its next call."""
+
+
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """End this process at once: the execution is not yours any more. No flow code runs after it."""
 
     reason: str
 
 
-WorkerMessage = Begin | Opened | Answered | Chunks | Acknowledged | Stop
+WorkerMessage = Begin | Opened | Answered | Chunks | Acknowledged | CancelNow | Stop
 
 
 # --- frames -------------------------------------------------------------------------------------

@@ -15,16 +15,22 @@ import msgspec
 from ..model import (
     Answer,
     Call,
+    Clone,
     Connect,
     End,
     ErrorInfo,
     Execution,
     ExecutionView,
     FindExecutions,
+    FindFlows,
     Get,
+    GetFile,
+    GetOwnUser,
+    GetSetting,
     ListSavepoints,
     ReturnWhen,
     RunExecution,
+    RunScript,
     StartFlow,
     Status,
     Wait,
@@ -49,7 +55,7 @@ def failed(type_name: str, message: str, **ids: str) -> Answer:
 
 def wait_of(call: Call, effect_ids: Sequence[str], at: datetime) -> Wait | None:
     """What the call waits for, if it is one that waits; `at` is when it was made."""
-    if isinstance(call, StartFlow | Connect):
+    if isinstance(call, StartFlow | RunScript | Connect):
         waits = call.wait and call.run
         return Wait(execution_ids=tuple(effect_ids), return_when=call.return_when) if waits else None
     if isinstance(call, RunExecution):
@@ -97,7 +103,7 @@ def outcome(
         return Answer(error=error)
     if wait is not None:
         return _waited(wait, facts, at)
-    if isinstance(call, StartFlow | Connect):
+    if isinstance(call, StartFlow | RunScript | Connect | Clone):
         return Answer(executions=_views(effect_ids, facts))
     if isinstance(call, RunExecution):
         return Answer(executions=_views((call.execution_id,), facts))
@@ -109,11 +115,20 @@ def outcome(
         return Answer(savepoints=facts.savepoints)
     if isinstance(call, FindExecutions):
         return Answer(executions=facts.found)
+    if isinstance(call, FindFlows):
+        return Answer(flows=facts.flows)
+    if isinstance(call, GetSetting | GetFile | GetOwnUser):
+        return Answer(fields=facts.fields, outputs=facts.values or None)
     return Answer()
 
 
 def _waited(wait: Wait, facts: Facts, at: datetime) -> Answer | None:
     timed_out = wait.wake_at is not None and wait.wake_at <= at
+    if wait.lock is not None:
+        if facts.is_lock_free:
+            return Answer()
+        message = f"the lock {wait.lock!r} was not free in time: another execution holds it"
+        return failed("LockTimeoutError", message, **facts.fields) if timed_out else None
     if not wait.execution_ids and wait.wake_at is not None:
         return Answer() if timed_out else None
     if not is_over(wait, facts.others):

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -26,11 +27,15 @@ from ..model import (
     Connect,
     Execution,
     ExecutionType,
+    FindFlows,
+    FlowView,
+    RunScript,
     Savepoint,
     StartFlow,
     Status,
 )
 from ..store import ExecutionFilter, Transaction
+from .answers import CANCELLED
 from .committer import Committer, as_internal, is_temporary
 from .events import (
     Begin,
@@ -44,14 +49,27 @@ from .events import (
     WorkerGone,
 )
 from .facts import Preparation, error_info, outputs_at
+from .flow_source import source_of_text
 from .identifiers import new_id
 from .kernels import Kernel
 from .ledger import Claim, Decision, Ledger
+from .options import with_options
 from .service import Engine, exact
 from .sessions import Session, Sessions
 
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
+
+
+def _found(flows: list[FlowView], call: FindFlows) -> tuple[FlowView, ...]:
+    """Those that the call asks for. Raises ResourceNotFoundError when it asks for one by name or path."""
+    name, pattern = call.name, call.pattern
+    if name is None:
+        return tuple(flow for flow in flows if pattern is None or fnmatchcase(flow.name, pattern))
+    found = tuple(flow for flow in flows if name in (flow.name, flow.path))
+    if not found:
+        raise ResourceNotFoundError(f"there is no flow {name}: `system.flows()` lists them", flow=name)
+    return found
 
 
 class Desk:
@@ -120,7 +138,9 @@ class Desk:
             execution = self._held(ledger, session, epoch)
             ledger.transaction.put_chunks(message.chunks)
             ledger.transaction.put_cells(execution.id, message.cells)
-            return ledger.call_made(execution, message.call, message.savepoint, preparation)
+            return ledger.call_made(
+                execution, message.call, message.savepoint, preparation, was_told=message.was_told
+            )
 
         try:
             decision, number = await self.commit(work)
@@ -192,7 +212,14 @@ class Desk:
         try:
             if isinstance(call, StartFlow):
                 source = await asyncio.to_thread(self._engine.library.read, call.flow, session.directory)
-                return replace(plain, source=source)
+                options = with_options(source.options, call.options)
+                return replace(plain, source=source, options=options)
+            if isinstance(call, RunScript):
+                source = source_of_text(call.text, call.name or "script", session.directory)
+                return replace(plain, source=source, options=with_options(source.options, call.options))
+            if isinstance(call, FindFlows):
+                flows = await asyncio.to_thread(self._engine.library.flows)
+                return replace(plain, flows=_found(flows, call))
             if isinstance(call, Connect):
                 await asyncio.to_thread(connectors.find, call.connector_type)
         except EngineException as error:
@@ -298,6 +325,8 @@ class Desk:
             chunk_directory=self._engine.store.chunk_directory,
             resume=resume,
             cells=claim.cells,
+            was_told=execution.cancel_savepoint_id is not None
+            and (claim.begin.answer is None or claim.begin.answer.error != CANCELLED.error),
         )
 
     # --- notebooks -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ..model import (
     ErrorInfo,
     Execution,
     ExecutionView,
+    FlowView,
     LogLevel,
     ResumeMode,
     Savepoint,
@@ -32,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `others`: the executions it names, by id (also the calling one, if named). `child`: the one that it
     would create. `error`: why it can have no effect. `target` is the savepoint to load, `outputs` what
-    the execution's outputs were at it.
+    the execution's outputs were at it. `is_lock_free`: the lock that it asks for is its own, or nobody's.
+    `fields` and `values` are what was read of a setting, file or user.
     """
 
     others: dict[str, Execution] = {}
@@ -42,6 +44,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     target: Savepoint | None = None
     outputs: dict[str, Value] = {}
+    is_lock_free: bool = False
+    fields: dict[str, Any] = {}
+    values: dict[str, Value] = {}
+    flows: tuple[FlowView, ...] = ()
     error: ErrorInfo | None = None
 
 
@@ -73,7 +79,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     """The flow made a Flow-API call; `savepoint` was made for it.
 
-    `joins`: it is the call that was recorded as this savepoint before a crash.
+    `joins`: it is the call that was recorded as this savepoint before a crash. `was_told`: ExecutionCancel
+    was raised in the flow while it computed, before this call.
     """
 
     at: datetime
@@ -81,6 +88,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     savepoint: Savepoint
     facts: Facts = Facts()
     joins: Savepoint | None = None
+    was_told: bool = False
 
 
 class AwaitedEnded(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +100,47 @@ class AwaitedEnded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimerRang(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+
+
+class LockGranted(msgspec.Struct, frozen=True, kw_only=True):
+    """The lock that it waited for is its own now."""
+
+    at: datetime
+
+
+class RuntimeOver(msgspec.Struct, frozen=True, kw_only=True):
+    """The time that its option `max_runtime` gives may be over."""
+
+    at: datetime
+
+
+class OutOfMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """Its kernel took more memory than its option `memory_limit` allows: bytes."""
+
+    at: datetime
+    peak: int
+    limit: int
+
+
+class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
+    """As many as the limit of that name allows have begun and not ended: it must wait for one of them."""
+
+    at: datetime
+    limit: str
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """No limit holds it back any more."""
+
+    at: datetime
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
@@ -192,6 +241,13 @@ Event = (
     | Restored
     | NotebookOpened
     | NotebookReopened
+    | LockGranted
+    | RuntimeOver
+    | OutOfMemory
+    | HeldBack
+    | Admitted
+    | Archived
+    | Deleted
 )
 
 
@@ -207,11 +263,16 @@ class InsertExecution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartWait(msgspec.Struct, frozen=True, kw_only=True):
-    execution_ids: tuple[str, ...]
+    """Also for the `lock` of that name, behind those that wait for it already."""
+
+    execution_ids: tuple[str, ...] = ()
+    lock: str | None = None
 
 
 class EndWait(msgspec.Struct, frozen=True, kw_only=True):
-    pass
+    """`is_for_lock`: it leaves the queue for its lock."""
+
+    is_for_lock: bool = False
 
 
 class WakeWaiters(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,11 +282,76 @@ class WakeWaiters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelChildren(msgspec.Struct, frozen=True, kw_only=True):
-    pass
+    """All but orphans."""
 
 
 class CancelOther(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str
+
+
+class PauseOther(msgspec.Struct, frozen=True, kw_only=True):
+    execution_id: str
+
+
+class ArchiveOther(msgspec.Struct, frozen=True, kw_only=True):
+    execution_id: str
+
+
+class DeleteOther(msgspec.Struct, frozen=True, kw_only=True):
+    execution_id: str
+
+
+class DeleteSavepoints(msgspec.Struct, frozen=True, kw_only=True):
+    """All of this execution."""
+
+
+class DeleteExecution(msgspec.Struct, frozen=True, kw_only=True):
+    """This one, with its descendants."""
+
+
+class ForgetCells(msgspec.Struct, frozen=True, kw_only=True):
+    """The outputs of cells of a try that failed."""
+
+
+class SeekPermit(msgspec.Struct, frozen=True, kw_only=True):
+    """Find out whether a limit holds it back."""
+
+
+class ReleasePermits(msgspec.Struct, frozen=True, kw_only=True):
+    """Let the next one begin."""
+
+
+class ReleaseLocks(msgspec.Struct, frozen=True, kw_only=True):
+    """All locks that it holds."""
+
+
+class TakeLock(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+
+
+class ReleaseLock(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+
+
+class WriteSetting(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    value: Any
+
+
+class RemoveSetting(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+
+
+class WriteFile(msgspec.Struct, frozen=True, kw_only=True):
+    """`size` in bytes."""
+
+    name: str
+    content: Value
+    size: int
+
+
+class RemoveFile(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
 
 
 class RunOther(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +408,21 @@ Instruction = (
     | WakeWaiters
     | CancelChildren
     | CancelOther
+    | PauseOther
+    | ArchiveOther
+    | DeleteOther
+    | DeleteSavepoints
+    | DeleteExecution
+    | ForgetCells
+    | SeekPermit
+    | ReleasePermits
+    | ReleaseLocks
+    | TakeLock
+    | ReleaseLock
+    | WriteSetting
+    | RemoveSetting
+    | WriteFile
+    | RemoveFile
     | RunOther
     | SaveOther
     | AppendLog

@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidFlowError
-from ..model import Cell, CellKind, FlowKind, FlowSource, FlowView
+from ..model import NO_OPTIONS, Cell, CellKind, FlowKind, FlowOptions, FlowSource, FlowView
+from .options import PLACE, flow_options
 
 SUFFIXES = {".ipynb": FlowKind.NOTEBOOK, ".py": FlowKind.SCRIPT}
 
@@ -69,9 +70,12 @@ def source_of(path: Path, below_root: str) -> FlowSource:
     kind = SUFFIXES[path.suffix]
     content = _content(path, below_root)
     if kind is FlowKind.NOTEBOOK:
-        cells = _notebook_cells(_notebook(content, below_root), below_root)
+        notebook = _notebook(content, below_root)
+        cells = _notebook_cells(notebook, below_root)
+        options = flow_options(notebook.metadata.get(PLACE), below_root)
     else:
         cells = _script_cells(content, below_root)
+        options = _script_options(cells[0].source, below_root)
     return FlowSource(
         name=below_root.removesuffix(path.suffix),
         path=below_root,
@@ -79,6 +83,29 @@ def source_of(path: Path, below_root: str) -> FlowSource:
         kind=kind,
         cells=cells,
         digest=_digest(cells),
+        options=options,
+    )
+
+
+def source_of_text(text: str, name: str, directory: str) -> FlowSource:
+    """A flow that lies in no file. It may have a `handler` or not. Raises InvalidFlowError."""
+    source = _newlines(text)
+    try:
+        tree = _parse(source)
+    except SyntaxError as error:
+        raise _not_python(error, name, name) from None
+    handler = _handler(tree)
+    if handler is not None:
+        _check_parameters(handler, name)
+    cells = (Cell(id="script", kind=CellKind.CODE, source=source),)
+    return FlowSource(
+        name=name,
+        path=f"{name}.py",
+        directory=directory,
+        kind=FlowKind.SCRIPT,
+        cells=cells,
+        digest=_digest(cells),
+        options=_script_options(source, name),
     )
 
 
@@ -193,9 +220,10 @@ def _notebook_view(path: Path, content: bytes, below_root: str) -> FlowView | No
         return _view(path, below_root, error=error.message) if speaks_of_flows else None
     if not _notebook_is_flow(notebook):
         return None
-    error_text = None
+    error_text, options = None, NO_OPTIONS
     try:
         _notebook_cells(notebook, below_root)
+        options = flow_options(notebook.metadata.get(PLACE), below_root)
     except InvalidFlowError as error:
         error_text = error.message
     return _view(
@@ -203,6 +231,7 @@ def _notebook_view(path: Path, content: bytes, below_root: str) -> FlowView | No
         below_root,
         title=next(_headings(notebook), ""),
         parameters=_parameters(notebook),
+        options=options,
         error=error_text,
     )
 
@@ -273,6 +302,29 @@ def _script_cells(content: bytes, name: str) -> tuple[Cell, ...]:
     return (Cell(id="script", kind=CellKind.CODE, source=source),)
 
 
+def _script_options(source: str, name: str) -> FlowOptions:
+    """What the last assignment to the name of options says."""
+    if PLACE not in source:
+        return NO_OPTIONS
+    found = None
+    for statement in _parse(source).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if any(isinstance(target, ast.Name) and target.id == PLACE for target in targets):
+            assert isinstance(statement, ast.Assign)
+            found = statement
+    if found is None:
+        return NO_OPTIONS
+    try:
+        plain = ast.literal_eval(found.value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise InvalidFlowError(
+            f"The options of {name}, line {found.lineno}, are not plain values. They are read without "
+            "running the flow: write them out.",
+            flow=name,
+        ) from None
+    return flow_options(plain, name)
+
+
 def _script_text(content: bytes, name: str) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
@@ -288,10 +340,11 @@ def _script_view(path: Path, content: bytes, below_root: str) -> FlowView | None
         return None
     try:
         source = _script_cells(content, below_root)[0].source
+        options = _script_options(source, below_root)
     except InvalidFlowError as error:
         return _view(path, below_root, error=error.message)
     documentation = ast.get_docstring(_parse(source)) or ""
-    return _view(path, below_root, title=documentation.split("\n", 1)[0])
+    return _view(path, below_root, title=documentation.split("\n", 1)[0], options=options)
 
 
 def _script_is_flow(content: bytes) -> bool:
@@ -387,6 +440,7 @@ def _view(
     *,
     title: str = "",
     parameters: dict[str, Any] | None = None,
+    options: FlowOptions = NO_OPTIONS,
     error: str | None = None,
 ) -> FlowView:
     return FlowView(
@@ -395,5 +449,6 @@ def _view(
         kind=SUFFIXES[path.suffix],
         title=title,
         parameters=parameters or {},
+        options=options,
         error=error,
     )

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ..errors import ResourceNotFoundError, SavepointError, StaleLeaseError
+from ..errors import ConflictError, ResourceNotFoundError, SavepointError, StaleLeaseError
 from ..model import (
     Call,
     CellOutput,
@@ -32,7 +32,10 @@ from . import machine
 from .answers import CANCELLED, outcome
 from .call_rules import wait_at
 from .events import (
+    Admitted,
     AppendLog,
+    Archived,
+    ArchiveOther,
     AwaitedEnded,
     Begin,
     CallMade,
@@ -41,24 +44,44 @@ from .events import (
     CancelWished,
     Claimed,
     CountRestore,
+    Deleted,
+    DeleteExecution,
+    DeleteOther,
+    DeleteSavepoints,
     EndWait,
     Event,
     Facts,
+    ForgetCells,
+    HeldBack,
     InsertExecution,
     InsertSavepoint,
     Instruction,
+    LockGranted,
     Park,
+    PauseOther,
+    PauseWished,
+    ReleaseLock,
+    ReleaseLocks,
+    ReleasePermits,
+    RemoveFile,
+    RemoveSetting,
     Reply,
     Run,
     RunOther,
+    RuntimeOver,
     SaveOther,
+    SeekPermit,
     StartWait,
     StopKernel,
+    TakeLock,
     TimerRang,
     WakeWaiters,
     WorkerGone,
+    WriteFile,
+    WriteSetting,
 )
 from .facts import Preparation, gather, same_call
+from .limits import limits_of
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,8 +169,13 @@ class Ledger:
         call: Call,
         draft: SavepointDraft | None,
         preparation: Preparation,
+        *,
+        was_told: bool = False,
     ) -> Decision:
-        """A Flow-API call of a held execution; without a draft the state is that of its savepoint."""
+        """A Flow-API call of a held execution; without a draft the state is that of its savepoint.
+
+        `was_told`: its kernel raised ExecutionCancel in the flow before.
+        """
         if draft is None:
             if execution.savepoint_id is None:
                 raise SavepointError(
@@ -173,10 +201,12 @@ class Ledger:
             effect_ids=joins.effect_ids if joins else (),
             preparation=None if joins else preparation,
         )
-        if facts.child is not None and preparation.source is not None:
+        if facts.child is not None and preparation.source is not None:  # a clone's is there already
             self.transaction.put_flow_version(preparation.source)
         self._known |= facts.others
-        event = CallMade(at=self.now, call=call, savepoint=savepoint, facts=facts, joins=joins)
+        event = CallMade(
+            at=self.now, call=call, savepoint=savepoint, facts=facts, joins=joins, was_told=was_told
+        )
         return self.advance(execution, event)
 
     def already_made(self, preparation: Preparation) -> Decision | None:
@@ -296,6 +326,8 @@ class Ledger:
     def ring_timers(self, limit: int) -> None:
         for execution in self.transaction.timers_due(self.now, limit):
             self.advance(execution, TimerRang(at=self.now))
+        for execution in self.transaction.runtimes_over(self.now, limit):
+            self.advance(execution, RuntimeOver(at=self.now))
 
     def give_up(self, worker_ids: Sequence[str]) -> None:
         """Set free what dead workers hold."""
@@ -318,6 +350,8 @@ class Ledger:
     def insert(self, execution: Execution) -> None:
         self.transaction.insert_execution(execution)
         self._known[execution.id] = execution
+        if execution.status is Status.QUEUED:
+            self._seek_permit(execution)
 
     def _insert_execution(self, _: Execution, instruction: InsertExecution) -> None:
         self.insert(instruction.execution)
@@ -326,9 +360,13 @@ class Ledger:
         known = (self._known.get(one) for one in instruction.execution_ids)
         open_ones = [one.id for one in known if one and not one.status.is_final]
         self.transaction.put_waits(execution.id, open_ones)
+        if instruction.lock is not None:
+            self.transaction.queue_for_lock(instruction.lock, execution.id)
 
-    def _end_wait(self, execution: Execution, _: EndWait) -> None:
+    def _end_wait(self, execution: Execution, instruction: EndWait) -> None:
         self.transaction.end_waits(execution.id)
+        if instruction.is_for_lock:
+            self.transaction.leave_lock_queue(execution.id)
 
     def _wake_waiters(self, execution: Execution, instruction: WakeWaiters) -> None:
         for waiter in self.transaction.waiters(execution.id):
@@ -337,8 +375,9 @@ class Ledger:
             self.advance(waiter, event)
 
     def _cancel_children(self, execution: Execution, _: CancelChildren) -> None:
-        for child in self.transaction.children(execution.id):
-            self._cancel(child)
+        for child in self.transaction.open_children(execution.id):
+            if not child.is_orphan:
+                self._cancel(child)
 
     def _cancel_other(self, _: Execution, instruction: CancelOther) -> None:
         self._cancel(self.execution(instruction.execution_id))
@@ -346,6 +385,85 @@ class Ledger:
     def _cancel(self, execution: Execution) -> None:
         if not execution.status.is_final:
             self.advance(execution, CancelWished(at=self.now))
+
+    def _pause_other(self, _: Execution, instruction: PauseOther) -> None:
+        self.advance(self.execution(instruction.execution_id), PauseWished(at=self.now))
+
+    def _archive_other(self, _: Execution, instruction: ArchiveOther) -> None:
+        self.advance(self.execution(instruction.execution_id), Archived(at=self.now))
+
+    def _delete_other(self, _: Execution, instruction: DeleteOther) -> None:
+        self.advance(self.execution(instruction.execution_id), Deleted(at=self.now))
+
+    def _delete_savepoints(self, execution: Execution, _: DeleteSavepoints) -> None:
+        self.transaction.delete_savepoints(execution.id)
+
+    def _delete_execution(self, execution: Execution, _: DeleteExecution) -> None:
+        for child in self.transaction.children(execution.id):
+            if not child.status.is_final:
+                raise ConflictError(
+                    f"execution {execution.id} cannot be deleted: its child {child.id} ({child.name}) is "
+                    f"{child.status}; cancel that first",
+                    execution_id=child.id,
+                )
+            self.advance(child, Deleted(at=self.now))
+        self.transaction.delete_execution(execution.id)
+
+    def _forget_cells(self, execution: Execution, _: ForgetCells) -> None:
+        self.transaction.put_cells(execution.id, (), replaces_all=True)
+
+    # --- limits
+
+    def _seek_permit(self, execution: Execution, _: SeekPermit | None = None) -> None:
+        limits = limits_of(execution)
+        if not limits:
+            return
+        for name, most in limits:
+            if not self.transaction.has_permit(name, execution.id) and self.transaction.permits(name) >= most:
+                self.advance(execution, HeldBack(at=self.now, limit=name))
+                return
+        self.transaction.put_permits(execution.id, [name for name, _ in limits])
+        if execution.held_back is not None:
+            self.advance(execution, Admitted(at=self.now))
+
+    def _release_permits(self, execution: Execution, _: ReleasePermits) -> None:
+        self.transaction.release_permits(execution.id)
+        for name, _most in limits_of(execution):
+            while (following := self.transaction.next_held_back(name)) is not None:
+                self._seek_permit(following)
+                if self.transaction.execution(following.id, lock=True) == following:
+                    break  # it is held back as before
+
+    # --- settings, locks, files
+
+    def _take_lock(self, execution: Execution, instruction: TakeLock) -> None:
+        self.transaction.take_lock(instruction.name, execution.id, self.now)
+
+    def _release_lock(self, execution: Execution, instruction: ReleaseLock) -> None:
+        if not self.transaction.release_lock(instruction.name, execution.id):
+            return
+        following = self.transaction.next_in_lock_queue(instruction.name)
+        if following is not None:
+            self.transaction.take_lock(instruction.name, following.id, self.now)
+            self.advance(following, LockGranted(at=self.now))
+
+    def _release_locks(self, execution: Execution, _: ReleaseLocks) -> None:
+        for name in self.transaction.locks_of(execution.id):
+            self._release_lock(execution, ReleaseLock(name=name))
+
+    def _write_setting(self, execution: Execution, instruction: WriteSetting) -> None:
+        self.transaction.put_setting(instruction.name, instruction.value, self.now, execution.id)
+
+    def _remove_setting(self, _: Execution, instruction: RemoveSetting) -> None:
+        self.transaction.delete_setting(instruction.name)
+
+    def _write_file(self, execution: Execution, instruction: WriteFile) -> None:
+        self.transaction.put_file(
+            instruction.name, instruction.content, instruction.size, self.now, execution.id
+        )
+
+    def _remove_file(self, _: Execution, instruction: RemoveFile) -> None:
+        self.transaction.delete_file(instruction.name)
 
     def _run_other(self, _: Execution, instruction: RunOther) -> None:
         self.advance(self.execution(instruction.execution_id), Run(at=self.now))
@@ -372,6 +490,21 @@ _FOR_STORE: dict[type[Any], Callable[[Ledger, Execution, Any], None]] = {
     CancelChildren: Ledger._cancel_children,
     CancelOther: Ledger._cancel_other,
     RunOther: Ledger._run_other,
+    PauseOther: Ledger._pause_other,
+    ArchiveOther: Ledger._archive_other,
+    DeleteOther: Ledger._delete_other,
+    DeleteSavepoints: Ledger._delete_savepoints,
+    DeleteExecution: Ledger._delete_execution,
+    ForgetCells: Ledger._forget_cells,
+    SeekPermit: Ledger._seek_permit,
+    ReleasePermits: Ledger._release_permits,
+    TakeLock: Ledger._take_lock,
+    ReleaseLock: Ledger._release_lock,
+    ReleaseLocks: Ledger._release_locks,
+    WriteSetting: Ledger._write_setting,
+    RemoveSetting: Ledger._remove_setting,
+    WriteFile: Ledger._write_file,
+    RemoveFile: Ledger._remove_file,
     SaveOther: Ledger._save_other,
     AppendLog: Ledger._append_log,
     CountRestore: Ledger._count_restore,

@@ -20,29 +20,42 @@ from msgspec.structs import asdict, replace
 from ..errors import ConflictError
 from ..model import ErrorInfo, Execution, ExecutionType, ResumeMode, Savepoint, Status, Wait, Wish
 from . import call_rules
-from .answers import CANCELLED, outcome
+from .answers import CANCELLED, later, outcome
 from .events import (
+    Admitted,
+    Archived,
     AwaitedEnded,
     Begin,
     CallMade,
     CancelChildren,
     CancelWished,
     Claimed,
+    Deleted,
+    DeleteExecution,
+    DeleteSavepoints,
     EndWait,
     Event,
     Evicted,
     FlowEnded,
+    ForgetCells,
     GraceOver,
+    HeldBack,
     InsertSavepoint,
     Instruction,
     KernelDied,
+    LockGranted,
     NotebookOpened,
     NotebookReopened,
+    OutOfMemory,
     Park,
     PauseWished,
+    ReleaseLocks,
+    ReleasePermits,
     Reply,
     Restored,
     Run,
+    RuntimeOver,
+    SeekPermit,
     StartWait,
     StopKernel,
     TimerRang,
@@ -50,11 +63,16 @@ from .events import (
     WakeWaiters,
     WorkerGone,
 )
+from .limits import limits_of
 
 Outcome = tuple[Execution, list[Instruction]]
 
 #: How long a woken execution is left to the worker that kept its kernel.
 AFFINITY = timedelta(seconds=1)
+#: The longest delay between two tries, in seconds.
+LONGEST_DELAY = 3600.0
+#: Stands for "before the first savepoint" where a savepoint's id is kept.
+BEFORE_FIRST = "-"
 
 _FINAL = tuple(status for status in Status if status.is_final)
 _OPEN = tuple(status for status in Status if not status.is_final)
@@ -99,6 +117,8 @@ def violations(execution: Execution) -> list[str]:
         "counts are not negative": execution.epoch >= 0 and execution.attempts >= 0,
         "AGAIN needs a savepoint": execution.resume_mode is ResumeMode.JOIN
         or execution.savepoint_id is not None,
+        "only a queued one is held back": execution.held_back is None or status is Status.QUEUED,
+        "only an ended one is archived": execution.archived_at is None or is_final,
         "only one that stands somewhere was told of its cancellation": execution.cancel_savepoint_id is None
         or execution.savepoint_id is not None,
     }
@@ -116,8 +136,11 @@ def _claimed(execution: Execution, event: Claimed) -> Outcome:
         lease_until=event.lease_until,
         epoch=execution.epoch + 1,
         started_at=execution.started_at or event.at,
+        ends_by=execution.ends_by or _ends_by(execution, event.at),
     )
     stands_at = event.stands_at
+    if stands_at is None and execution.failures:
+        running = replace(running, error=None, message=None)
     if event.joining is not None:
         running = replace(
             running,
@@ -143,12 +166,27 @@ def _claimed(execution: Execution, event: Claimed) -> Outcome:
     if answer is None:  # it was woken too early, or what it waited for was restored meanwhile
         assert wait is not None
         return _waiting(execution, wait)
-    return running, [Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=answer)]
+    begin = Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=answer)
+    return running, [*call_rules.lock_taken(wait, event.facts), begin]
 
 
 def _waiting(execution: Execution, wait: Wait) -> Outcome:
     waiting = replace(execution, status=Status.WAITING, wait=wait, lease_until=None)
-    return waiting, [EndWait(), StartWait(execution_ids=wait.execution_ids)]
+    return waiting, [_end_wait(execution), _start_wait(wait)]
+
+
+def _start_wait(wait: Wait) -> StartWait:
+    return StartWait(execution_ids=wait.execution_ids, lock=wait.lock)
+
+
+def _end_wait(execution: Execution) -> EndWait:
+    """`execution` as it was before."""
+    return EndWait(is_for_lock=execution.wait is not None and execution.wait.lock is not None)
+
+
+def _ends_by(execution: Execution, at: datetime) -> datetime | None:
+    seconds = execution.options.max_runtime
+    return None if seconds is None else later(at, seconds)
 
 
 def _hears_of_cancel(execution: Execution) -> bool:
@@ -169,6 +207,8 @@ def _called(execution: Execution, event: CallMade) -> Outcome:
         joining=None,
         wait=None,
     )
+    if event.was_told and _hears_of_cancel(standing):
+        standing = replace(standing, cancel_savepoint_id=execution.savepoint_id or BEFORE_FIRST)
     if _hears_of_cancel(standing):
         return _told_of_cancel(standing, [InsertSavepoint(savepoint=event.savepoint)], event.savepoint)
     effect = call_rules.effect(standing, event)
@@ -215,13 +255,15 @@ def _answered_or_parked(
         at=event.at,
     )
     if execution.wish is Wish.PAUSE:
-        paused = replace(execution, status=Status.PAUSED, wish=None, wait=wait, lease_until=None)
+        paused = replace(
+            execution, status=Status.PAUSED, wish=None, wait=wait, lease_until=None, ends_by=None
+        )
         return paused, [*first, Park()]
     if answer is not None:
         return execution, [*first, Reply(answer=answer)]
     assert wait is not None
     waiting = replace(execution, status=Status.WAITING, wait=wait, lease_until=None)
-    return waiting, [*first, StartWait(execution_ids=wait.execution_ids), Park()]
+    return waiting, [*first, _start_wait(wait), Park()]
 
 
 def _loaded(execution: Execution, event: CallMade, first: list[Instruction], target: Savepoint) -> Outcome:
@@ -250,12 +292,17 @@ def _timer_rang(execution: Execution, event: TimerRang) -> Outcome:
     return _woken(execution, event)
 
 
-def _woken(execution: Execution, event: AwaitedEnded | TimerRang | CancelWished) -> Outcome:
+def _lock_granted(execution: Execution, event: LockGranted) -> Outcome:
+    return _woken(execution, event)
+
+
+def _woken(execution: Execution, event: AwaitedEnded | TimerRang | LockGranted | CancelWished) -> Outcome:
     """The wait is kept: whether its time was over shows what the answer is."""
-    return replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event)), [EndWait()]
+    woken = replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event))
+    return woken, [_end_wait(execution)]
 
 
-def _affinity(execution: Execution, event: AwaitedEnded | TimerRang | CancelWished | Run) -> datetime | None:
+def _affinity(execution: Execution, event: Any) -> datetime | None:
     return None if execution.worker_id is None else event.at + AFFINITY
 
 
@@ -268,7 +315,7 @@ def _wait_abandoned(execution: Execution, event: WaitAbandoned) -> Outcome:
     if execution.type is not ExecutionType.NOTEBOOK or execution.worker_id is None:
         raise refused(execution, "giving a wait up", "only the person at a notebook can")
     running = replace(execution, status=Status.RUNNING, lease_until=event.lease_until, wait=None)
-    return running, [EndWait()]
+    return running, [_end_wait(execution)]
 
 
 # --- ends ---------------------------------------------------------------------------------------
@@ -288,12 +335,77 @@ def _ended(
         worker_id=None,
         lease_until=None,
         joining=None,
+        ends_by=None,
+        held_back=None,
     )
-    instructions: list[Instruction] = [EndWait()] if execution.status is Status.WAITING else []
+    instructions: list[Instruction] = [_end_wait(execution)] if execution.status is Status.WAITING else []
+    if execution.type is not ExecutionType.CONNECTION:
+        instructions.append(ReleaseLocks())
+    if limits_of(execution):
+        instructions.append(ReleasePermits())
     instructions.append(WakeWaiters(status=status))
     if status is Status.ENDED_CANCELLED:
         instructions.append(CancelChildren())
     return ended, instructions
+
+
+def _failed(execution: Execution, event: Any, error: ErrorInfo, message: str | None = None) -> Outcome:
+    """It is tried again from its start if its flow says so, else it has ended."""
+    options = execution.options
+    may_retry = execution.type is ExecutionType.FLOW and execution.wish is not Wish.CANCEL
+    if not may_retry or execution.failures >= options.retries:
+        return _ended(execution, event, Status.ENDED_ERROR, message, error)
+    delay = min(options.retry_delay * 2.0**execution.failures, LONGEST_DELAY)
+    what = f"try {execution.failures + 1} of {options.retries + 1} failed ({error.type}: {error.message})"
+    again = replace(
+        execution,
+        status=Status.WAITING,
+        wait=Wait(wake_at=later(event.at, delay)),
+        message=f"{what}; the next begins in {delay:g} s",
+        error=error,
+        failures=execution.failures + 1,
+        attempts=0,
+        outputs={},
+        wish=None,
+        savepoint_id=None,
+        cancel_savepoint_id=None,
+        resume_mode=ResumeMode.JOIN,
+        joining=None,
+        worker_id=None,
+        lease_until=None,
+        ends_by=None,
+    )
+    left: list[Instruction] = [_end_wait(execution)] if execution.status is Status.WAITING else []
+    return again, [*left, ReleaseLocks(), ForgetCells()]
+
+
+def _runtime_over(execution: Execution, event: RuntimeOver) -> Outcome:
+    if execution.ends_by is None or execution.ends_by > event.at:
+        return execution, []
+    seconds = execution.options.max_runtime or 0.0
+    message = f"it ran longer than its max_runtime of {seconds:g} s"
+    return _stopped(execution, event, ErrorInfo(type="TimeoutExceededError", message=message))
+
+
+def _out_of_memory(execution: Execution, event: OutOfMemory) -> Outcome:
+    message = f"killed: out of memory, peak {size(event.peak)} (its memory_limit is {size(event.limit)})"
+    return _stopped(execution, event, ErrorInfo(type="KernelDiedError", message=message))
+
+
+def _stopped(execution: Execution, event: Any, error: ErrorInfo) -> Outcome:
+    """Its kernel is ended at once: no more of its code runs, so that its children are ended for it."""
+    error = replace(error, ids={"execution_id": execution.id})
+    stopped, instructions = _failed(execution, event, error, error.message)
+    return stopped, [*instructions, CancelChildren(), StopKernel(reason=error.message)]
+
+
+def size(count: int) -> str:
+    """Bytes as people say them: 7.9 GB."""
+    shown, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while shown >= 1000 and len(units) > 1:
+        shown /= 1000
+        units.pop(0)
+    return f"{shown:.1f} {units[0]}" if units[0] != "B" else f"{count} B"
 
 
 def _flow_ended(execution: Execution, event: FlowEnded) -> Outcome:
@@ -301,6 +413,9 @@ def _flow_ended(execution: Execution, event: FlowEnded) -> Outcome:
         raise refused(execution, f"an end with {event.status}")
     if event.outputs is not None:
         execution = replace(execution, outputs=event.outputs)
+    # What the author ends with `this.error(…)` is meant: another try would not change it.
+    if event.error is not None and event.error.type != "ExecutionError":
+        return _failed(execution, event, event.error, event.message)
     return _ended(execution, event, event.status, event.message, event.error)
 
 
@@ -319,7 +434,7 @@ def _kernel_died(execution: Execution, event: KernelDied) -> Outcome:
     )
     message = f"its kernel died {attempts} times {where}: {event.reason}"
     error = ErrorInfo(type="KernelDiedError", message=message, ids={"execution_id": execution.id})
-    return _ended(replace(execution, attempts=attempts), event, Status.ENDED_ERROR, None, error)
+    return _failed(replace(execution, attempts=attempts), event, error)
 
 
 def _worker_gone(execution: Execution, event: WorkerGone) -> Outcome:
@@ -337,7 +452,7 @@ def _closed(execution: Execution) -> Outcome:
     if execution.savepoint_id:
         command = f"%flow restore {execution.savepoint_id}"
         advice = f"its kernel has gone; `{command}` in a notebook with the Flows kernel goes on"
-    return replace(_unclaimed(execution, Status.PAUSED), wait=None, message=advice), [EndWait()]
+    return replace(_unclaimed(execution, Status.PAUSED), wait=None, message=advice), [_end_wait(execution)]
 
 
 def _unclaimed(execution: Execution, status: Status) -> Execution:
@@ -357,7 +472,8 @@ def _cancel_wished(execution: Execution, event: CancelWished) -> Outcome:
         return _ended(execution, event, Status.ENDED_CANCELLED, "cancelled")
     if execution.wish is Wish.CANCEL:
         return execution, []
-    wishing = replace(execution, wish=Wish.CANCEL)
+    # No limit keeps it from cleaning up.
+    wishing = replace(execution, wish=Wish.CANCEL, held_back=None)
     if execution.status is Status.WAITING:
         woken, instructions = _woken(wishing, event)
         return woken, [*instructions, CancelChildren()]
@@ -382,7 +498,8 @@ def _pause_wished(execution: Execution, event: PauseWished) -> Outcome:
         raise refused(execution, "a pause", "only flows can be paused")
     if execution.status is Status.RUNNING:
         return replace(execution, wish=Wish.PAUSE), []
-    return replace(execution, status=Status.PAUSED, lease_until=None), [EndWait()]
+    paused = replace(execution, status=Status.PAUSED, lease_until=None, ends_by=None, held_back=None)
+    return paused, [_end_wait(execution)]
 
 
 def _run(execution: Execution, event: Run) -> Outcome:
@@ -390,7 +507,21 @@ def _run(execution: Execution, event: Run) -> Outcome:
         return replace(execution, wish=None if execution.wish is Wish.PAUSE else execution.wish), []
     if execution.type is ExecutionType.NOTEBOOK:
         raise refused(execution, "going on", f"say `%flow restore {execution.savepoint_id}` in a notebook")
-    return replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event)), []
+    queued = replace(execution, status=Status.QUEUED, lease_until=_affinity(execution, event))
+    return queued, _permits_sought(execution)
+
+
+def _permits_sought(execution: Execution) -> list[Instruction]:
+    return [SeekPermit()] if limits_of(execution) else []
+
+
+def _held_back(execution: Execution, event: HeldBack) -> Outcome:
+    return replace(execution, held_back=event.limit), []
+
+
+def _admitted(execution: Execution, event: Admitted) -> Outcome:
+    del event
+    return replace(execution, held_back=None), []
 
 
 # --- restores -----------------------------------------------------------------------------------
@@ -414,6 +545,9 @@ def _put_back(execution: Execution, savepoint_id: str, outputs: dict[str, Any]) 
         cancel_savepoint_id=None,
         worker_id=None,
         lease_until=None,
+        failures=0,
+        ends_by=None,
+        held_back=None,
     )
 
 
@@ -422,7 +556,8 @@ def _restored(execution: Execution, event: Restored) -> Outcome:
         advice = f"say `%flow restore {event.savepoint_id}` in a notebook with the Flows kernel"
         raise refused(execution, "a restore from here", advice)
     back = _put_back(execution, event.savepoint_id, event.outputs)
-    return replace(back, flow_version=event.flow_version or back.flow_version), [EndWait()]
+    back = replace(back, flow_version=event.flow_version or back.flow_version)
+    return back, [_end_wait(execution), *_permits_sought(execution)]
 
 
 def _notebook_opened(execution: Execution, event: NotebookOpened) -> Outcome:
@@ -438,7 +573,7 @@ def _notebook_opened(execution: Execution, event: NotebookOpened) -> Outcome:
         started_at=back.started_at or event.at,
     )
     begin = Begin(savepoint_id=event.savepoint_id, mode=ResumeMode.AGAIN)
-    return running, [EndWait(), begin]
+    return running, [_end_wait(execution), begin]
 
 
 def _notebook_reopened(execution: Execution, event: NotebookReopened) -> Outcome:
@@ -458,6 +593,25 @@ def _notebook_reopened(execution: Execution, event: NotebookReopened) -> Outcome
         message=None,
     )
     return running, [Begin(savepoint_id=None, mode=ResumeMode.JOIN)]
+
+
+# --- after the end -------------------------------------------------------------------------------
+
+
+def _archived(execution: Execution, event: Archived) -> Outcome:
+    at_none = replace(
+        execution,
+        savepoint_id=None,
+        cancel_savepoint_id=None,
+        resume_mode=ResumeMode.JOIN,
+        archived_at=execution.archived_at or event.at,
+    )
+    return at_none, [DeleteSavepoints()]
+
+
+def _deleted(execution: Execution, event: Deleted) -> Outcome:
+    del event
+    return execution, [DeleteExecution()]
 
 
 _TABLE: dict[tuple[Status, type[Any]], Callable[[Execution, Any], Outcome]] = {}
@@ -484,3 +638,10 @@ _possible(_pause_wished, PauseWished, Status.QUEUED, Status.WAITING, Status.RUNN
 _possible(_restored, Restored, *Status)
 _possible(_notebook_opened, NotebookOpened, *Status)
 _possible(_notebook_reopened, NotebookReopened, Status.PAUSED)
+_possible(_lock_granted, LockGranted, Status.WAITING)
+_possible(_runtime_over, RuntimeOver, Status.QUEUED, Status.RUNNING, Status.WAITING)
+_possible(_out_of_memory, OutOfMemory, Status.RUNNING)
+_possible(_held_back, HeldBack, Status.QUEUED)
+_possible(_admitted, Admitted, Status.QUEUED)
+_possible(_archived, Archived, *_FINAL)
+_possible(_deleted, Deleted, *_FINAL)

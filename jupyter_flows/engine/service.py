@@ -30,14 +30,15 @@ from ..model import (
 )
 from ..store import Change, ExecutionFilter, Page, Store, Transaction, TransactionAborted
 from .changes import SAVED, checked_code, current_source, with_changes
-from .events import CancelWished, PauseWished, Restored, Run
-from .facts import new_execution, outputs_at
+from .events import Archived, CancelWished, Deleted, PauseWished, Restored, Run
+from .facts import copied, new_execution, outputs_at
 from .feed import ChangeFeed
 from .flows import FlowLibrary
 from .identifiers import new_id
 from .ledger import Ledger
 from .machine import refused
 from .notebooks import executed_notebook
+from .options import with_options
 
 Result = TypeVar("Result")
 
@@ -50,12 +51,22 @@ def now() -> datetime:
 
 
 class Engine:
-    """Executions in `store`, of the flows in `library`. `clock` gives the time, aware UTC."""
+    """Executions in `store`, of the flows in `library`. `clock` gives the time, aware UTC.
 
-    def __init__(self, store: Store, library: FlowLibrary, clock: Callable[[], datetime] = now) -> None:
+    `owner_concurrent`: how many executions that one owner started may have begun and not ended.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        library: FlowLibrary,
+        clock: Callable[[], datetime] = now,
+        owner_concurrent: int | None = None,
+    ) -> None:
         self.store = store
         self.library = library
         self.clock = clock
+        self.owner_concurrent = owner_concurrent
         self._feed = ChangeFeed(store)
 
     def close(self) -> None:
@@ -85,6 +96,10 @@ class Engine:
         roots_only: bool = False,
         text: str | None = None,
         type: ExecutionType | None = None,
+        name: str | None = None,
+        owner: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
@@ -96,6 +111,10 @@ class Engine:
             roots_only=roots_only,
             text=text,
             type=type,
+            name=name,
+            owner=owner,
+            created_after=created_after,
+            created_before=created_before,
             limit=max(1, min(limit, 1000)),
             cursor=cursor,
         )
@@ -151,19 +170,37 @@ class Engine:
     # --- act
 
     def start(
-        self, flow: str, inputs: dict[str, Any] | None = None, name: str | None = None, key: str | None = None
+        self,
+        flow: str,
+        inputs: dict[str, Any] | None = None,
+        name: str | None = None,
+        key: str | None = None,
+        *,
+        options: dict[str, Any] | None = None,
+        owner: str | None = None,
     ) -> ExecutionView:
         """Create an execution; a worker runs it.
 
         Arguments: `flow` by name or path, `inputs` as JSON values, `name` for the panels. With `key` the
-        call is idempotent: an execution that was started with it before is returned.
+        call is idempotent: an execution that was started with it before is returned. `options` replace
+        those that the flow declares (see `model.FlowOptions`), `owner` is the person who starts it.
 
         Raises ResourceNotFoundError and InvalidFlowError for a flow that cannot be run, InvalidInputError
         for inputs that are no JSON, ConflictError when another flow was started with `key`.
         """
         values = json_values(inputs or {})
         source = self.library.read(flow)
-        execution = new_execution(source, new_id(), self.clock(), values, name=name, creation_key=key)
+        wanted = replace(with_options(source.options, options or {}), owner_concurrent=self.owner_concurrent)
+        execution = new_execution(
+            source,
+            new_id(),
+            self.clock(),
+            values,
+            name=name,
+            creation_key=key,
+            options=wanted,
+            owner=owner,
+        )
 
         def create(transaction: Transaction) -> str:
             existing = transaction.execution_by_key(key) if key is not None else None
@@ -176,7 +213,7 @@ class Engine:
                     )
                 return existing.id
             transaction.put_flow_version(source)
-            transaction.insert_execution(execution)
+            Ledger(transaction, self.clock()).insert(execution)
             return execution.id
 
         try:
@@ -301,8 +338,11 @@ class Engine:
                 outputs=outputs_at(transaction, savepoint),
                 savepoint_id=own_savepoint_id,
                 resume_mode=ResumeMode.AGAIN,
+                options=origin.options,
+                priority=origin.priority,
+                owner=origin.owner,
             )
-            transaction.insert_execution(execution)
+            ledger.insert(execution)
             # Its own copy: it stays when the origin is archived. Chunks are shared.
             copy = with_changes(savepoint, new_values, any_name=source is not None)
             copy = replace(copy, draft=replace(copy.draft, inputs={**copy.draft.inputs, **values}))
@@ -334,18 +374,81 @@ class Engine:
         def archive(ledger: Ledger, execution: Execution) -> None:
             if not execution.status.is_final:
                 raise refused(execution, "archiving", "cancel it first, or wait for its end")
-            _archive(ledger.transaction, execution)
+            ledger.advance(execution, Archived(at=ledger.now))
             ledger.transaction.sweep_chunks()
 
         return self._decide(execution_id, archive)
+
+    def delete(self, execution_id: str) -> None:
+        """Remove an ended execution with all that belongs to it, its descendants too.
+
+        Raises ResourceNotFoundError, and ConflictError when it or a descendant has not ended.
+        """
+
+        def delete(transaction: Transaction) -> None:
+            ledger = Ledger(transaction, self.clock())
+            execution = ledger.execution(execution_id)
+            if not execution.status.is_final:
+                raise refused(execution, "deleting", "cancel it first, or wait for its end")
+            ledger.advance(execution, Deleted(at=ledger.now))
+            transaction.sweep_chunks()
+
+        self.write(delete)
+
+    def again(
+        self, execution_id: str, *, same_code: bool = False, name: str | None = None, owner: str | None = None
+    ) -> ExecutionView:
+        """Start a new execution with the inputs that this one had.
+
+        It runs the flow as it is now, or, with `same_code` or when the flow is gone, the version that this
+        one ran. Raises ResourceNotFoundError, ConflictError for a notebook's, and InvalidFlowError.
+        """
+        with self.store.reading() as transaction:
+            origin = transaction.execution(execution_id)
+        if origin is None:
+            raise _no_execution(execution_id)
+        if origin.type is ExecutionType.NOTEBOOK or origin.flow is None:
+            raise refused(origin, "running again", "open the notebook and run its cells")
+        source = self._source_now(origin) if origin.type is ExecutionType.FLOW and not same_code else None
+        if source is None and origin.type is ExecutionType.FLOW and origin.flow_version is None:
+            raise refused(origin, "running again", "its flow is gone; fork one of its savepoints instead")
+        again = copied(
+            origin, new_id(), self.clock(), {}, name=name, owner=owner or origin.owner, parent_id=None
+        )
+        if source is not None:
+            options = replace(source.options, owner_concurrent=self.owner_concurrent)
+            again = replace(
+                again,
+                flow_version=source.digest,
+                directory=source.directory,
+                options=options,
+                priority=options.priority,
+            )
+
+        def create(transaction: Transaction) -> None:
+            if source is not None:
+                transaction.put_flow_version(source)
+            Ledger(transaction, self.clock()).insert(again)
+
+        self.write(create)
+        return self.execution(again.id)
+
+    def _source_now(self, execution: Execution) -> FlowSource | None:
+        """The flow that it ran, as it is now; None when it is not there any more."""
+        try:
+            source = self.library.read(execution.flow or "")
+        except ResourceNotFoundError:
+            return None
+        return source if source.directory == execution.directory else None
 
     def archive_ended(self, before: datetime) -> int:
         """Archive all executions that ended before an instant (aware UTC); return how many."""
 
         def archive(transaction: Transaction) -> int:
             ended = transaction.ended_before(before, _ARCHIVED_AT_ONCE)
+            ledger = Ledger(transaction, self.clock())
             for execution in ended:
-                _archive(transaction, execution)
+                ledger.advance(execution, Archived(at=ledger.now))
             return len(ended)
 
         count = 0
@@ -400,12 +503,6 @@ def exact(ledger: Ledger, savepoint_id: str) -> Any:
             savepoint_id=savepoint_id,
         )
     return savepoint
-
-
-def _archive(transaction: Transaction, execution: Execution) -> None:
-    transaction.delete_savepoints(execution.id)
-    at_none = replace(execution, savepoint_id=None, cancel_savepoint_id=None, resume_mode=ResumeMode.JOIN)
-    transaction.update_execution(at_none, epoch=execution.epoch)
 
 
 def json_values(inputs: dict[str, Any]) -> dict[str, Value]:

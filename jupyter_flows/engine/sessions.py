@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..model import Execution, ExecutionType, ResumeMode
+from ..model import NO_OPTIONS, Execution, ExecutionType, FlowOptions, ResumeMode
 from .events import Begin
 from .kernels import Kernel
 
@@ -36,6 +36,7 @@ class Session:
     parked_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
     grace: asyncio.TimerHandle | None = None
+    options: FlowOptions = NO_OPTIONS
 
     @property
     def is_notebook(self) -> bool:

@@ -333,6 +333,7 @@ class Worker:
             epoch=execution.epoch,
             savepoint_id=execution.savepoint_id,
             number=number,
+            options=execution.options,
         )
         self._sessions.add(session)
         self._keep(self._run(session, claim, old))
@@ -433,6 +434,8 @@ class Worker:
 
     def _await_reaction(self, session: Session) -> None:
         if session.grace is None and not session.is_notebook:
+            if session.kernel is not None:
+                self._keep(session.kernel.send(protocol.CancelNow()))
             session.grace = self._loop.call_later(
                 self._cancel_grace_seconds, lambda: self._keep(self._grace_over(session))
             )
@@ -454,7 +457,8 @@ class Worker:
         if session.is_notebook or not session.is_exact:
             return
         session.parked_at = self._loop.time()
-        seconds = 0.0 if is_paused else self._sleep_max_seconds
+        own = session.options.sleep_max_seconds
+        seconds = 0.0 if is_paused else self._sleep_max_seconds if own is None else own
         session.timer = self._loop.call_later(seconds, lambda: self._keep(self._evict(session)))
         for oldest in self._sessions.evictable[: -self._kept_kernels or None]:
             self._keep(self._evict(oldest))

@@ -51,6 +51,8 @@ class Link:
         self._seq = itertools.count(1)
         self._waiting: dict[int, queue.SimpleQueue[protocol.WorkerMessage | None]] = {}
         self._begun: queue.SimpleQueue[protocol.Begin] = queue.SimpleQueue()
+        #: Called, in the reader thread, when the flow is to be told of its cancellation at once.
+        self.on_cancel: Callable[[], None] = lambda: None
         self.is_open = True
         python = ".".join(map(str, sys.version_info[:3]))
         self.send(protocol.Hello(pid=os.getpid(), python=python, kernel_id=kernel_id))
@@ -111,6 +113,8 @@ class Link:
     def _take(self, message: protocol.WorkerMessage) -> None:
         if isinstance(message, protocol.Stop):
             self._on_stop(message.reason)
+        elif isinstance(message, protocol.CancelNow):
+            self.on_cancel()
         elif isinstance(message, protocol.Begin):
             self._begun.put(message)
         elif inbox := self._waiting.get(message.seq):

@@ -77,9 +77,19 @@ def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, recorder: CellR
     if begin.source is not None:
         _enter(begin.source.directory)
     threading.Thread(target=_send_outputs, args=(runtime,), name="flows-outputs", daemon=True).start()
-    status, message, error = _outcome(lambda: FlowRun(runtime, begin, shell, recorder).run(), shell)
+    runtime.cancellation.listen()
+    link.on_cancel = runtime.cancellation.wish
+    status, message, error = _outcome(lambda: _run_flow(runtime, begin, shell, recorder), shell)
     sys.stdout.flush()
     runtime.end(status, message, error)
+
+
+def _run_flow(
+    runtime: FlowRuntime, begin: protocol.Begin, shell: HeadlessShell, recorder: CellRecorder
+) -> None:
+    flow_run = FlowRun(runtime, begin, shell, recorder)
+    with runtime.cancellation.run():
+        flow_run.run()
 
 
 def _enter(directory: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import flow_api, model, protocol, resumable, snapshot
 from ..errors import SavepointError
+from .cancellation import Cancellation
 from .chunks import KernelChunks
 from .link import Link
 from .new_code import NewCode
@@ -67,6 +68,7 @@ class FlowRuntime:
         self._shell = shell
         self._recorder = recorder
         self._chunks = KernelChunks(link, begin.chunk_directory)
+        self.cancellation = Cancellation(begin.was_told)
         self._previous: snapshot.Manifest | None = None
         self._one_at_a_time = threading.RLock()
 
@@ -82,10 +84,11 @@ class FlowRuntime:
 
     def perform(self, callee: Callable[..., Any], call: model.Call, pending: flow_api.Pending) -> Any:
         """Make a call from flow code: savepoint and effect are committed together, then it returns."""
-        with self._one_at_a_time:
+        with self._one_at_a_time, self.cancellation.put_off():
             frame = _flow_frame(sys._getframe(1))
             continuation = resumable.capture(frame, callee)
             answer = self._make(call, self._draft(call, continuation, pending))
+            self.cancellation.heard(answer)
         return pending.outcome(call, answer)
 
     def encode(self, value: Any, name: str) -> model.Value:
@@ -177,6 +180,7 @@ class FlowRuntime:
             savepoint=draft,
             chunks=unsent,
             cells=cells,
+            was_told=self.cancellation.was_told,
         )
         try:
             answered = self._link.request(message, protocol.Answered)
@@ -274,8 +278,10 @@ class FlowRuntime:
             return None
         try:
             answer = resume.answer
-            if answer is None:
-                answer = self._call_again(resume, restored)
+            with self.cancellation.put_off():
+                if answer is None:
+                    answer = self._call_again(resume, restored)
+                self.cancellation.heard(answer)
             value = restored.pending.outcome(restored.call, answer)
         except BaseException as error:
             return self._resume(restored, error=error)

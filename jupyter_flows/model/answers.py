@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .execution import ErrorInfo, ExecutionView
+from .flow import FlowView
 from .savepoint import SavepointView
 from .value import Value
 
@@ -19,7 +20,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `error` set: the call raises it (`jupyter_flows.errors.from_info`), life-cycle signals included.
     Otherwise the fields that the call asks for are filled: `executions` (started, awaited or found),
     `fields` (plain fields of `get`/`load`), `inputs` and `outputs` (when those fields were asked for),
-    `savepoints`.
+    `savepoints`, `flows`.
     """
 
     executions: tuple[ExecutionView, ...] = ()
@@ -27,4 +28,5 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inputs: dict[str, Value] | None = None
     outputs: dict[str, Value] | None = None
     savepoints: tuple[SavepointView, ...] = ()
+    flows: tuple[FlowView, ...] = ()
     error: ErrorInfo | None = None

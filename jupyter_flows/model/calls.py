@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from .value import Value
-from .words import LogLevel, ReturnWhen, Status
+from .words import ExecutionType, LogLevel, ReturnWhen, Status
 
 
 class StartFlow(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`this.flow(…)`: create a child, run it unless `run` is False, wait for it if `wait`."""
+    """`this.flow(…)`: create a child, run it unless `run` is False, wait for it if `wait`.
+
+    An `is_orphan` outlives the cancellation of its parent; `options` are FlowOptions that replace the flow's.
+    """
 
     flow: str
     inputs: dict[str, Value] = {}
@@ -24,6 +27,21 @@ class StartFlow(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     run: bool = True
     wait: bool = True
     return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED
+    is_orphan: bool = False
+    options: dict[str, Any] = {}
+
+
+class RunScript(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`this.script(text, …)`: a child whose source is `text`; all else as for StartFlow."""
+
+    text: str
+    inputs: dict[str, Value] = {}
+    name: str | None = None
+    run: bool = True
+    wait: bool = True
+    return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED
+    is_orphan: bool = False
+    options: dict[str, Any] = {}
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -123,10 +141,91 @@ class FindExecutions(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     status: Status | None = None
     parent_id: str | None = None
     limit: int = 1000
+    execution_type: ExecutionType | None = None
+    text: str | None = None
+    name: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     execution_id: str
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`pause()`: of itself at once, of another one from its next call on."""
+
+    execution_id: str
+
+
+class Clone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`clone(…)`: a new execution of the same flow version; `inputs` replace those of the same name."""
+
+    execution_id: str
+    inputs: dict[str, Value] = {}
+    name: str | None = None
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    execution_id: str
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    execution_id: str
+
+
+class FindFlows(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`system.flow(name)` (with `name`) and `system.flows()`; in a `pattern` a ``*`` stands for any text."""
+
+    name: str | None = None
+    pattern: str | None = None
+
+
+class GetSetting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+    fields: tuple[str, ...] = ("value",)
+
+
+class SaveSetting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`value` is JSON."""
+
+    name: str
+    value: Any
+
+
+class DeleteSetting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class AcquireLock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The lock of a setting's name; `timeout` in seconds, None: no limit."""
+
+    name: str
+    timeout: float | None = None
+
+
+class ReleaseLock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class GetFile(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class SaveFile(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`inputs` has the content, as bytes, under the name ``content``; `size` counts them."""
+
+    name: str
+    inputs: dict[str, Value]
+    size: int
+
+
+class DeleteFile(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class GetOwnUser(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`system.get_own_user()`"""
 
 
 class CellFinished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -137,6 +236,7 @@ class CellFinished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Call = (
     StartFlow
+    | RunScript
     | Connect
     | RunExecution
     | WaitFor
@@ -151,5 +251,19 @@ Call = (
     | ListSavepoints
     | FindExecutions
     | Cancel
+    | Pause
+    | Clone
+    | Archive
+    | Delete
+    | FindFlows
+    | GetSetting
+    | SaveSetting
+    | DeleteSetting
+    | AcquireLock
+    | ReleaseLock
+    | GetFile
+    | SaveFile
+    | DeleteFile
+    | GetOwnUser
     | CellFinished
 )

@@ -37,12 +37,14 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """What an execution with status WAITING waits for.
 
     Executions by `execution_ids` and `return_when`, until `wake_at` if that is set (then the wait for
-    executions fails with DependencyTimeoutError; a sleep, which names none, just ends).
+    executions fails with DependencyTimeoutError; a sleep, which names none, just ends). Or the `lock` of that
+    name.
     """
 
     execution_ids: tuple[str, ...] = ()
     return_when: ReturnWhen = ReturnWhen.ALL_SUCCEEDED
     wake_at: datetime | None = None
+    lock: str | None = None
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):

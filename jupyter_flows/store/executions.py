@@ -49,6 +49,14 @@ _update = Hot(
 )
 _insert_wait = Hot(insert(waits))
 _next_timer = Hot(select(func.min(executions.c.wake_at)).where(executions.c.wake_at.is_not(None)))
+_next_end = Hot(select(func.min(executions.c.ends_by)).where(executions.c.ends_by.is_not(None)))
+_runtimes_over = Hot(
+    select(executions)
+    .where(executions.c.ends_by <= bindparam("now"))
+    .order_by(executions.c.ends_by, executions.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 _timers_due = Hot(
     select(executions)
     .where(executions.c.wake_at <= bindparam("now"))
@@ -112,12 +120,14 @@ def _may_claim(types: Sequence[ExecutionType]) -> Any:
     )
     names = ", ".join(f"'{kind.value}'" for kind in types) or "NULL"
     is_listed: ColumnElement[bool] = literal_column(f"executions.type IN ({names})")
-    return and_(column.status == _QUEUED, is_listed, ~kept_elsewhere)
+    return and_(column.status == _QUEUED, column.held_back.is_(None), is_listed, ~kept_elsewhere)
 
 
 @cache
 def _claimable(types: tuple[ExecutionType, ...]) -> Hot:
-    statement = select(executions).where(_may_claim(types)).order_by(executions.c.id)
+    statement = (
+        select(executions).where(_may_claim(types)).order_by(executions.c.priority.desc(), executions.c.id)
+    )
     return Hot(statement.limit(bindparam("most")).with_for_update(skip_locked=True))
 
 
@@ -199,12 +209,20 @@ class Executions(Session):
         statement = select(executions).where(executions.c.parent_id == parent_id).order_by(executions.c.id)
         return self._executions(statement)
 
+    def open_children(self, parent_id: str) -> list[Execution]:
+        column = executions.c
+        is_open = column.status.in_([status.value for status in Status if not status.is_final])
+        statement = select(executions).where(column.parent_id == parent_id, is_open)
+        return self._executions(statement.order_by(column.id), lock=True)
+
     def ended_before(self, instant: datetime, limit: int) -> list[Execution]:
         column = executions.c
         statement = select(executions).where(
-            column.ended_at < rows.to_microseconds(instant), column.savepoint_id.is_not(None)
+            column.ended_at < rows.to_microseconds(instant),
+            column.ended_at.is_not(None),
+            column.archived_at.is_(None),
         )
-        return self._executions(statement.order_by(column.id).limit(limit), lock=True, skip_locked=True)
+        return self._executions(statement.order_by(column.ended_at).limit(limit), lock=True, skip_locked=True)
 
     def delete_execution(self, execution_id: str) -> None:
         old = self.execution(execution_id)
@@ -243,9 +261,15 @@ class Executions(Session):
         values = {"now": rows.to_microseconds(now), "most": limit}
         return [self._execution(row, True) for row in self.rows(_timers_due, values)]
 
+    def runtimes_over(self, now: datetime, limit: int) -> list[Execution]:
+        values = {"now": rows.to_microseconds(now), "most": limit}
+        return [self._execution(row, True) for row in self.rows(_runtimes_over, values)]
+
     def next_timer(self) -> datetime | None:
-        (soonest,) = _next_timer.run(self._connection, {}).fetchone()
-        return rows.to_instant(soonest)
+        self.flush()
+        (timer,) = _next_timer.run(self._connection, {}).fetchone()
+        (end,) = _next_end.run(self._connection, {}).fetchone()
+        return rows.to_instant(min((one for one in (timer, end) if one is not None), default=None))
 
     def held_by(self, worker_id: str) -> list[Held]:
         return [
@@ -357,6 +381,14 @@ def _conditions(filter: ExecutionFilter) -> Iterator[Any]:
         yield column.flow == filter.flow
     if filter.type is not None:
         yield column.type == filter.type.value
+    if filter.name is not None:
+        yield column.name == filter.name
+    if filter.owner is not None:
+        yield column.owner == filter.owner
+    if filter.created_after is not None:
+        yield column.created_at >= rows.to_microseconds(filter.created_after)
+    if filter.created_before is not None:
+        yield column.created_at < rows.to_microseconds(filter.created_before)
     if filter.parent_id is not None:
         yield column.parent_id == filter.parent_id
     if filter.roots_only:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -35,6 +35,7 @@ from ..model import (
     Savepoint,
     SavepointView,
     Status,
+    Value,
 )
 
 
@@ -60,6 +61,16 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     has_changes: bool
     is_due: bool
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A named JSON value. `version` counts its writes; `saved_by` is the execution that wrote it last."""
+
+    name: str
+    value: Any
+    version: int
+    saved_at: datetime
+    saved_by: str | None
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +104,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions a list shows. `text` is looked for in name, flow and message; `cursor` comes
-    from the page before; at most `limit` are returned."""
+    """Which executions a list shows. `text` is looked for in id, name, flow, message and log; `created_after`
+    is included, `created_before` not; `cursor` comes from the page before; at most `limit` are returned."""
 
     status: Status | None = None
     flow: str | None = None
@@ -102,6 +113,10 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
     roots_only: bool = False
     text: str | None = None
     type: ExecutionType | None = None
+    name: str | None = None
+    owner: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
     limit: int = 100
     cursor: str | None = None
 
@@ -137,17 +152,71 @@ class Transaction(Protocol):
     def children(self, parent_id: str) -> list[Execution]:
         """In the order they were created."""
 
+    def open_children(self, parent_id: str) -> list[Execution]:
+        """Those that have not ended, locked."""
+
     def ended_before(self, instant: datetime, limit: int) -> list[Execution]:
-        """Locked executions that ended before `instant` and still have savepoints, oldest first."""
+        """Locked executions that ended before `instant` and are not archived, oldest first."""
 
     def delete_execution(self, execution_id: str) -> None:
         """With its savepoints, log, outputs of cells and waits. Chunks stay until `sweep_chunks`."""
+
+    # --- limits
+    def permits(self, name: str) -> int:
+        """How many executions have a permit of it. Nobody else gets one before the transaction ends."""
+
+    def has_permit(self, name: str, execution_id: str) -> bool: ...
+
+    def put_permits(self, execution_id: str, names: Iterable[str]) -> None: ...
+
+    def release_permits(self, execution_id: str) -> None: ...
+
+    def next_held_back(self, name: str) -> Execution | None:
+        """The locked QUEUED execution that this limit holds back and that comes first in the queue."""
+
+    # --- settings, locks, files
+    def setting(self, name: str) -> Setting | None: ...
+
+    def settings(self) -> list[Setting]:
+        """By name."""
+
+    def put_setting(self, name: str, value: Any, at: datetime, execution_id: str | None) -> None:
+        """`value` is JSON; its `version` grows."""
+
+    def delete_setting(self, name: str) -> None: ...
+
+    def lock_holder(self, name: str) -> str | None:
+        """Which execution holds the lock. Until the transaction ends, nobody else takes or releases it."""
+
+    def take_lock(self, name: str, execution_id: str, at: datetime) -> None:
+        """Make it its own, and take it out of the queue for locks."""
+
+    def release_lock(self, name: str, execution_id: str) -> bool:
+        """Whether it was its own."""
+
+    def locks_of(self, execution_id: str) -> list[str]: ...
+
+    def queue_for_lock(self, name: str, execution_id: str) -> None: ...
+
+    def leave_lock_queue(self, execution_id: str) -> None: ...
+
+    def next_in_lock_queue(self, name: str) -> Execution | None:
+        """The locked WAITING execution that waits longest for it."""
+
+    def file(self, name: str) -> Value | None: ...
+
+    def put_file(
+        self, name: str, content: Value, size: int, at: datetime, execution_id: str | None
+    ) -> None: ...
+
+    def delete_file(self, name: str) -> None: ...
 
     # --- what is due
     def claimable(
         self, worker_id: str, types: Sequence[ExecutionType], limit: int, now: datetime
     ) -> list[Execution]:
-        """Locked QUEUED executions that this worker may claim, oldest first; rows that another worker
+        """Locked QUEUED executions that this worker may claim and that no limit holds back, those of greater
+        priority first, then the oldest; rows that another worker
         has locked are left out. One whose kernel another worker keeps (`worker_id` set) is left to it
         until its `lease_until`; a NOTEBOOK always is."""
 
@@ -157,7 +226,11 @@ class Transaction(Protocol):
     def timers_due(self, now: datetime, limit: int) -> list[Execution]:
         """Locked WAITING executions whose `wait.wake_at` has come, in order."""
 
-    def next_timer(self) -> datetime | None: ...
+    def runtimes_over(self, now: datetime, limit: int) -> list[Execution]:
+        """Locked executions whose `ends_by` has come."""
+
+    def next_timer(self) -> datetime | None:
+        """When the next `wake_at` or `ends_by` comes."""
 
     def held_by(self, worker_id: str) -> list[Held]:
         """Executions whose `worker_id` is this worker."""

@@ -28,7 +28,7 @@ from ..model import (
     Wait,
     Wish,
 )
-from .port import Change, WorkerRecord
+from .port import Change, Setting, WorkerRecord
 
 Row = RowMapping | Mapping[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +36,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 encode = msgspec.msgpack.Encoder().encode
 _decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
+_decode_value = msgspec.msgpack.Decoder(Value).decode
+_decode_any = msgspec.msgpack.Decoder().decode
 _decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
 _decode_wait = msgspec.msgpack.Decoder(Wait).decode
 _decode_options = msgspec.msgpack.Decoder(FlowOptions).decode
@@ -189,6 +191,20 @@ def savepoint(row: Row) -> Savepoint:
         effect_ids=() if row["effect_ids"] == _NO_TEXTS else _decode_texts(row["effect_ids"]),
         restores=row["restores"],
         error=None if row["error"] is None else _decode_error(row["error"]),
+    )
+
+
+def value(content: bytes) -> Value:
+    return _decode_value(content)
+
+
+def setting(row: Row) -> Setting:
+    return Setting(
+        name=row["name"],
+        value=_decode_any(row["value"]),
+        version=row["version"],
+        saved_at=_known_instant(row["saved_at"]),
+        saved_by=row["saved_by"],
     )
 
 

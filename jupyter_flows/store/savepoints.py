@@ -14,7 +14,7 @@ from .chunk_files import ChunkFiles
 from .executions import in_parts
 from .hot import Hot
 from .session import Session
-from .tables import cell_outputs, chunks, executions, log, savepoints
+from .tables import cell_outputs, chunks, executions, files, log, savepoints
 
 #: From this size on (bytes) a chunk is a file beside the database, where there is one.
 LARGE = 64 * 1024
@@ -165,6 +165,8 @@ class Savepoints(Session):
             used.update(rows.chunks_of_call(savepoint.call))
         for execution in self.execute(select(executions.c.inputs, executions.c.outputs)):
             used |= rows.chunks_of_values(execution.inputs) | rows.chunks_of_values(execution.outputs)
+        for content in self.execute(select(files.c.content)).scalars():
+            used.update(rows.value(content).chunks)
         return used
 
     def _parent_of(self, execution_id: str) -> str | None:

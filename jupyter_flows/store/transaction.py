@@ -7,9 +7,9 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from ..model import FlowSource
 from . import rows
 from .chunk_files import ChunkFiles
-from .executions import Executions
 from .hot import Hot
 from .port import Change, WorkerRecord
+from .resources import Resources
 from .savepoints import Savepoints
 from .tables import changes, flow_versions, workers
 
@@ -20,7 +20,7 @@ _flow_version = Hot(
 )
 
 
-class SqlTransaction(Executions, Savepoints):
+class SqlTransaction(Resources, Savepoints):
     def __init__(self, connection: Connection, files: ChunkFiles | None, writes: bool = False) -> None:
         super().__init__(connection, writes)
         self.files = files

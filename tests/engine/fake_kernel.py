@@ -35,6 +35,14 @@ def die() -> None:
     os.kill(os.getpid(), 9)
 
 
+class Failed(Exception):
+    """The flow's own code failed."""
+
+
+def fail(message: str) -> None:
+    raise Failed(message)
+
+
 class FakeKernel:
     def __init__(self, path: str, kernel_id: str | None) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -49,7 +57,8 @@ class FakeKernel:
         message = protocol.read_blocking(self.socket)
         if isinstance(message, protocol.Stop):
             os._exit(0)
-        return message
+        # It never computes: what it is told between its calls, it hears at the next one.
+        return self.read() if isinstance(message, protocol.CancelNow) else message
 
     def ask(self, kind: Any, **fields: Any) -> Any:
         self.seq += 1
@@ -81,6 +90,7 @@ class FakeKernel:
             "os": os,
             "once": once,
             "die": die,
+            "fail": fail,
             "directory": begin.source.directory if begin.source else "",
             "inputs": {key: value.json for key, value in begin.inputs.items()},
             "execution_id": begin.execution_id,
@@ -116,7 +126,12 @@ class FakeKernel:
             steps = names.get("FINALLY", []) if state["signal"] else names["STEPS"]
             if state["index"] >= len(steps):
                 break
-            call = steps[state["index"]](state)
+            try:
+                call = steps[state["index"]](state)
+            except Failed as error:
+                info = model.ErrorInfo(type="ValueError", message=str(error))
+                self.ask(protocol.Ended, epoch=self.epoch, status=model.Status.ENDED_ERROR, error=info)
+                return
             if call is None:
                 state["index"] += 1
                 state["answers"].append([])
@@ -134,8 +149,10 @@ class FakeKernel:
 
 TOLERATED: set[str] = {
     "DependencyFailedError",
+    "ConflictError",
     "DependencyTimeoutError",
     "InvalidInputError",
+    "LockTimeoutError",
     "ResourceNotFoundError",
     "SavepointError",
 }

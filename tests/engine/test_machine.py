@@ -31,6 +31,7 @@ from jupyter_flows.engine.events import (
     NotebookOpened,
     Park,
     PauseWished,
+    ReleaseLocks,
     Reply,
     Restored,
     Run,
@@ -350,7 +351,7 @@ def test_get_tells_plain_fields_and_values() -> None:
     reply = instructions[1]
     assert isinstance(reply, Reply)
     assert reply.answer.error is not None
-    assert "it has attempts, children, created_at" in reply.answer.error.message
+    assert "it has archived_at, attempts, children, created_at" in reply.answer.error.message
 
 
 def test_a_created_child_is_run_once() -> None:
@@ -482,7 +483,7 @@ def test_an_end_wakes_who_waits() -> None:
     outputs = {"a": Value(json=1)}
     event = FlowEnded(at=NOON, status=Status.ENDED_SUCCESS, message="ok", outputs=outputs)
     after, instructions = happens(running(wish=Wish.PAUSE), event)
-    assert instructions == [WakeWaiters(status=Status.ENDED_SUCCESS)]
+    assert instructions == [ReleaseLocks(), WakeWaiters(status=Status.ENDED_SUCCESS)]
     assert (after.status, after.ended_at, after.message, after.outputs) == (
         Status.ENDED_SUCCESS,
         NOON,
@@ -493,7 +494,7 @@ def test_an_end_wakes_who_waits() -> None:
 
 def test_a_cancelled_one_takes_its_children_along() -> None:
     _, instructions = happens(running(), FlowEnded(at=NOON, status=Status.ENDED_CANCELLED))
-    assert instructions == [WakeWaiters(status=Status.ENDED_CANCELLED), CancelChildren()]
+    assert instructions == [ReleaseLocks(), WakeWaiters(status=Status.ENDED_CANCELLED), CancelChildren()]
 
 
 def test_three_deaths_at_one_savepoint_end_it() -> None:
@@ -507,7 +508,7 @@ def test_three_deaths_at_one_savepoint_end_it() -> None:
     assert after.status is Status.ENDED_ERROR
     assert after.error is not None
     assert after.error.message == "its kernel died 3 times at savepoint s1: killed by signal 9"
-    assert instructions == [WakeWaiters(status=Status.ENDED_ERROR)]
+    assert instructions == [ReleaseLocks(), WakeWaiters(status=Status.ENDED_ERROR)]
 
 
 def test_the_death_of_a_worker_is_nobodys_fault() -> None:
@@ -532,7 +533,7 @@ def test_cancelling_what_never_ran_ends_it() -> None:
     for before in (execution(), execution(status=Status.PAUSED)):
         after, instructions = happens(before, CancelWished(at=NOON))
         assert after.status is Status.ENDED_CANCELLED
-        assert instructions == [WakeWaiters(status=Status.ENDED_CANCELLED), CancelChildren()]
+        assert instructions == [ReleaseLocks(), WakeWaiters(status=Status.ENDED_CANCELLED), CancelChildren()]
 
 
 def test_cancelling_a_running_flow_is_a_wish_until_its_next_call() -> None:

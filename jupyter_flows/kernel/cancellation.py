@@ -1,0 +1,78 @@
+"""A flow that computes hears of its cancellation: ExecutionCancel is raised where it is, as Ctrl-C would.
+
+The worker's message comes in another thread, which sends this process a signal: only a signal ends a
+`time.sleep` or a read from a socket. Its handler runs in the main thread, between two instructions of
+whatever runs there. That must be the flow: in the middle of a savepoint, or before or after the flow's own
+code, the handler only takes note, and the end of the Flow-API call raises what it noted. The flow hears once:
+its `finally` blocks may compute and make calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from .. import model
+from ..errors import ExecutionCancel
+
+_SIGNAL = signal.SIGUSR1
+_MESSAGE = "the execution was cancelled"
+
+
+class Cancellation:
+    """`was_told`: ExecutionCancel was raised in the flow, here or before it went on here."""
+
+    def __init__(self, was_told: bool) -> None:
+        self.was_told = was_told
+        self._is_noted = False
+        self._calls = 1  # no flow code runs yet
+
+    def listen(self) -> None:
+        """Take the signal. Called in the main thread."""
+        signal.signal(_SIGNAL, self._on_signal)
+
+    def wish(self) -> None:
+        """From any thread."""
+        signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """Around the flow's own code."""
+        self._calls -= 1
+        try:
+            self._raise_noted()
+            yield
+        finally:
+            self._calls += 1
+
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Around what must not be torn apart; what came meanwhile is raised at its end."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+        self._raise_noted()
+
+    def heard(self, answer: model.Answer) -> None:
+        """An answer may carry the cancellation itself."""
+        if answer.error is not None and answer.error.type == ExecutionCancel.__name__:
+            self.was_told = True
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._is_noted = True
+        self._raise_noted()
+
+    def _raise_noted(self) -> None:
+        if not self._is_noted or self.was_told or self._calls > 0:
+            return
+        if threading.current_thread() is not threading.main_thread():
+            self.wish()  # a thread of the flow made the call that put it off
+            return
+        self.was_told = True
+        raise ExecutionCancel(_MESSAGE)
