@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .. import protocol
 from ..errors import KernelDiedError
+from . import memory
 from .identifiers import new_id
 from .zygotes import KernelProcess, Zygote
 
@@ -44,6 +45,9 @@ class Kernel:
         self.connected: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[str] = loop.create_future()
         self.is_stopping = False
+        #: The most memory that it was seen to take, in bytes.
+        self.peak = 0
+        self._kills_before = memory.kills()
         self._stderr = stderr
         self._writer: asyncio.StreamWriter | None = None
 
@@ -97,8 +101,8 @@ class Kernel:
         how = "ended" if returncode is None else f"ended with exit code {returncode}"
         if returncode is not None and returncode < 0:
             how = f"was killed by signal {-returncode}"
-            if returncode == -9:
-                how += " (was it short of memory?)"
+            if returncode == -9 and memory.kills() > self._kills_before:
+                return f"killed: out of memory, peak {memory.size(self.peak)}"
         tail = self._tail()
         return f"the kernel process {how}" + (f"; it said: {tail}" if tail else "")
 

@@ -64,6 +64,7 @@ from .events import (
     WorkerGone,
 )
 from .limits import limits_of
+from .memory import size
 
 Outcome = tuple[Execution, list[Instruction]]
 
@@ -397,15 +398,6 @@ def _stopped(execution: Execution, event: Any, error: ErrorInfo) -> Outcome:
     error = replace(error, ids={"execution_id": execution.id})
     stopped, instructions = _failed(execution, event, error, error.message)
     return stopped, [*instructions, CancelChildren(), StopKernel(reason=error.message)]
-
-
-def size(count: int) -> str:
-    """Bytes as people say them: 7.9 GB."""
-    shown, units = float(count), ["B", "kB", "MB", "GB", "TB"]
-    while shown >= 1000 and len(units) > 1:
-        shown /= 1000
-        units.pop(0)
-    return f"{shown:.1f} {units[0]}" if units[0] != "B" else f"{count} B"
 
 
 def _flow_ended(execution: Execution, event: FlowEnded) -> Outcome:

@@ -28,11 +28,11 @@ from .. import protocol
 from ..errors import EngineException, KernelDiedError, StaleLeaseError
 from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
-from . import processes
+from . import memory, processes
 from .committer import Committer
 from .connections import run_connection
 from .desk import Desk
-from .events import Evicted, FlowEnded, GraceOver, KernelDied, WorkerGone
+from .events import Evicted, FlowEnded, GraceOver, KernelDied, OutOfMemory, WorkerGone
 from .identifiers import new_id
 from .kernels import Kernel, KernelPool
 from .ledger import Claim, Ledger
@@ -167,7 +167,13 @@ class Worker:
         self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command, self._zygote)
         self._pool.refill()
         self._is_started = True
-        for work in (self._claim_loop(), self._renew_loop(), self._health_loop(), self._tidy_loop()):
+        for work in (
+            self._claim_loop(),
+            self._renew_loop(),
+            self._health_loop(),
+            self._tidy_loop(),
+            self._memory_loop(),
+        ):
             self._keep(work)
         self._nudge()
 
@@ -601,6 +607,40 @@ class Worker:
             await asyncio.sleep(_HEALTH)
             with contextlib.suppress(EngineException):
                 await self._desk.commit(work)
+
+    async def _memory_loop(self) -> None:
+        seldom = self._loop.time()
+        while not self._is_stopping:
+            await asyncio.sleep(memory.OFTEN)
+            looks_at_all = self._loop.time() >= seldom
+            if looks_at_all:
+                seldom = self._loop.time() + memory.SELDOM
+            for session in self._sessions:
+                limit = session.options.memory_limit
+                if session.kernel is None or session.is_parked or not (looks_at_all or limit is not None):
+                    continue
+                used = memory.usage(session.kernel.pid)
+                if used is None:
+                    continue
+                session.kernel.peak = max(session.kernel.peak, used.peak)
+                if limit is not None and used.now > limit and not session.is_notebook:
+                    self._keep(self._out_of_memory(session, limit))
+
+    async def _out_of_memory(self, session: Session, limit: int) -> None:
+        """First the kernel, which may be growing, then the word of it."""
+        if not self._sessions.remove(session) or session.kernel is None:
+            return
+        kernel = session.kernel
+        kernel.kill()
+
+        def work(ledger: Ledger) -> None:
+            event = OutOfMemory(at=ledger.now, peak=kernel.peak, limit=limit)
+            ledger.advance(ledger.held(session.execution_id, session.epoch), event)
+
+        with contextlib.suppress(StaleLeaseError):
+            await self._desk.commit(work)
+        await kernel.stop("out of memory")
+        self._nudge()
 
     async def _tidy_loop(self) -> None:
         while self._retention is not None and not self._is_stopping:
