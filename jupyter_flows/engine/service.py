@@ -212,8 +212,9 @@ class Engine:
                         execution_id=existing.id,
                     )
                 return existing.id
-            transaction.put_flow_version(source)
-            Ledger(transaction, self.clock()).insert(execution)
+            if transaction.execution(execution.id) is None:  # else it is committed, and only that was lost
+                transaction.put_flow_version(source)
+                Ledger(transaction, self.clock()).insert(execution)
             return execution.id
 
         try:
@@ -317,6 +318,8 @@ class Engine:
         fork_id, own_savepoint_id = new_id(), new_id()
 
         def fork(transaction: Transaction) -> str:
+            if transaction.execution(fork_id) is not None:
+                return fork_id  # it was committed, and only the word of it lost
             ledger = Ledger(transaction, self.clock())
             savepoint = exact(ledger, savepoint_id)
             origin = ledger.execution(savepoint.execution_id)

@@ -38,11 +38,18 @@ class KernelChunks:
     def write(self, digest: str, data: bytes | bytearray | memoryview) -> None:
         if digest in self._known:
             return
-        if self._files is not None and memoryview(data).nbytes >= LARGE:
-            self._files.write(digest, data)
-        else:
+        if self._files is None or memoryview(data).nbytes < LARGE or not self._is_written(digest, data):
             self._unsent[digest] = bytes(data)
         self._known.add(digest)
+
+    def _is_written(self, digest: str, data: bytes | bytearray | memoryview) -> bool:
+        """Whether it is a file now. What a full disk refuses goes to the worker, which can wait for space."""
+        assert self._files is not None
+        try:
+            self._files.write(digest, data)
+        except OSError:
+            return False
+        return True
 
     def read(self, digest: str) -> bytes:
         """Raises SavepointError when the store does not have it."""

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
+from .failures import of_disk
+
 #: A file that nothing refers to may belong to a savepoint which is about to be committed: seconds.
 _YOUNG = 3600.0
 _IS_HASH = re.compile(r"[0-9a-zA-Z_-]{8,128}")
@@ -30,17 +32,27 @@ class ChunkFiles:
         return self.path / digest[:2] / digest
 
     def write(self, digest: str, content: bytes) -> None:
-        file = self._file(digest)
+        """Raises StoreError when the disk refuses."""
+        try:
+            self._write(self._file(digest), digest, content)
+        except OSError as error:
+            raise of_disk(error, f"cannot write to {self.path}") from error
+
+    def _write(self, file: Path, digest: str, content: bytes) -> None:
         if file.exists():
             os.utime(file)
             return
         file.parent.mkdir(mode=0o700, exist_ok=True)
         unfinished = file.with_name(f".{digest}.{uuid4().hex}")
-        with open(unfinished, "xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(unfinished, file)
+        try:
+            with open(unfinished, "xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(unfinished, file)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def read(self, digest: str) -> bytes | None:
         if not _IS_HASH.fullmatch(digest):

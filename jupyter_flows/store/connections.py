@@ -42,11 +42,15 @@ class Connections:
             if self._is_sqlite:  # PostgreSQL's driver begins by itself
                 driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             yield connection
-            driver.commit()
+            if writes:
+                driver.commit()
         except BaseException:
             self._take_back(connection, driver)
             raise
-        self._give(connection)
+        if writes:
+            self._give(connection)
+        else:  # what was read was read, whatever becomes of the connection
+            self._take_back(connection, driver)
 
     def close(self) -> None:
         """Close those that are free; for use later, new ones are opened."""

@@ -11,13 +11,22 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..errors import StoreError
 from .chunk_files import ChunkFiles
+from .failures import explained
 from .port import Store
-from .sql import SqlStore, explained, prepare_sqlite
+from .sql import SqlStore, prepare_sqlite
 from .tables import HEAD, metadata
 from .watching import PostgresqlWatch, SqliteWatch
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _HOW = "give sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+# A server whose machine has vanished says nothing: without these a worker would wait for it for hours.
+_LOST_NETWORK = {
+    "connect_timeout": 10,  # seconds
+    "keepalives_idle": 10,  # seconds of silence before it is asked, every so many seconds, so many times
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds until what was sent must be acknowledged
+}
 # Two processes that open a fresh PostgreSQL database at once make the tables one after the other.
 _SCHEMA_LOCK = 7_304_118
 
@@ -36,7 +45,8 @@ def open_store(url: str) -> Store:
             with engine.begin() as connection:
                 prepare_schema(connection, shown)
     except SQLAlchemyError as error:
-        raise explained(error, f"cannot open the store {shown}") from error
+        file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        raise explained(error, f"cannot open the store {shown}", file) from error
     except OSError as error:
         raise StoreError(
             f"cannot open the store {shown}: {error.strerror or error}; check that its directory exists "
@@ -76,7 +86,9 @@ def _engine(parsed: URL) -> Engine:
             )
             prepare_sqlite(engine)
             return engine
-        return create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True)
+        return create_engine(
+            parsed, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=_LOST_NETWORK
+        )
     except NoSuchModuleError as error:
         raise StoreError(f"no driver for {parsed.drivername}: {_HOW}") from error
     except ModuleNotFoundError as error:

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import StoreError
 from .chunk_files import ChunkFiles
 from .connections import DRIVEN, Connections
-from .port import Notice, TransactionAborted
+from .failures import explained
+from .port import Notice
 from .transaction import SqlTransaction
 from .watching import Watch
 
@@ -37,6 +38,7 @@ class SqlStore:
         self._files = files
         self._watch = watch
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._file = engine.url.database if self._is_sqlite else None
         # PostgreSQL gives out numbers before it commits, and writers commit side by side.
         self.tells_in_order = self._is_sqlite
         self._one_writer = threading.RLock()
@@ -104,42 +106,10 @@ class SqlStore:
         try:
             yield
         except SQLAlchemyError as error:
-            raise explained(error, what) from error
+            raise explained(error, what, self._file) from error
         except driver_error as error:  # of a hot statement
             shown = DBAPIError.instance(None, None, error, driver_error, dialect=self._engine.dialect)
-            raise explained(shown, what) from error
-
-
-_ADVICE = (
-    ("locked", "another program keeps it locked; close that, or wait and try again"),
-    ("readonly", "it is read-only; give this user the right to write the file and its directory"),
-    ("read-only", "the database is read-only; use one that can be written"),
-    ("disk is full", "the disk is full; free some space and try again"),
-    ("No space left", "the disk is full; free some space and try again"),
-    ("not a database", "the file is not an SQLite database; name another file"),
-    ("malformed", "the file is damaged; put back a copy of it"),
-    ("unable to open", "the file cannot be opened; check that its directory exists and may be written"),
-    ("password authentication", "the password or user is wrong; correct the URL"),
-    ("onnection refused", "nobody listens there; start PostgreSQL or correct the URL"),
-)
-
-
-def explained(error: SQLAlchemyError, what: str) -> StoreError:
-    """The store's error for a failure of the database, with what to do."""
-    reason = str(getattr(error, "orig", None) or error).strip()
-    code = getattr(getattr(error, "orig", None), "sqlstate", None)
-    # 40001 and 40P01: PostgreSQL took it back for another transaction's sake.
-    if code in ("40001", "40P01") or (isinstance(error, DBAPIError) and error.connection_invalidated):
-        return TransactionAborted(f"{what}: {reason}")
-    if isinstance(error, IntegrityError):
-        return StoreError(f"{what}: it refused a write that must never be ({reason})")
-    hint = next((advice for sign, advice in _ADVICE if sign in reason), "")
-    if not hint and isinstance(error, OperationalError):
-        hint = "is the database running, and is the URL right?"
-    failure = StoreError(f"{what}: {hint} ({reason})" if hint else f"{what}: {reason}")
-    # A worker tries again what may work when somebody has done something about it.
-    failure.is_temporary = isinstance(error, OperationalError)  # type: ignore[attr-defined]
-    return failure
+            raise explained(shown, what, self._file) from error
 
 
 def prepare_sqlite(engine: Engine) -> None:

@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -124,3 +126,14 @@ class JupyterServer(Victim):
     def environment(self) -> dict[str, str]:
         places = {f"JUPYTER_{name}_DIR": str(self._directory / name) for name in ("CONFIG", "RUNTIME")}
         return {**os.environ, **places}
+
+    def until_answering(self, path: str) -> Any:
+        """What it answers to GET `path` as soon as it can."""
+        tick = threading.Event()
+        for _ in range(600):
+            try:
+                return self.http.get(path).raise_for_status().json()
+            except httpx.HTTPError:
+                assert self.is_alive, self.journal.read_text()
+                tick.wait(0.1)
+        raise AssertionError(self.journal.read_text())
