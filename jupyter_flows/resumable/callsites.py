@@ -1,7 +1,9 @@
 """Does a call site really call the frame above it, or does a function of C stand between?
 
-Python shows no frames of C code, so ``sorted(xs, key=f)`` looks as if the frame called `f` itself. Here the
-callee is looked up again without running any code (no property, no `__getattr__`), and compared.
+Python shows no frames of C code, so ``sorted(xs, key=f)`` looks as if the frame called `f` itself. Mostly the
+interpreter itself tells (`instructions.runs_directly`). Where it does not (classes, objects with `__call__`,
+``f(*args)``), the callee is looked up again without running any code (no property, no `__getattr__`), and
+compared; and it must be *firm*: nothing that ran since the call can have put another object in its place.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .knowledge import KNOWN
 from .rebuilding import CALL, INIT
-from .temporaries import HELPERS, MARK
+from .scopes import Scope
+from .spilling import bound_in
+from .temporaries import HELPERS, MARK, is_temporary
 
 Matches = Callable[[types.FunctionType], bool]
 
@@ -30,12 +35,12 @@ class Site:
     """A call in a frame: what it calls now, by the frame's variables."""
 
     def __init__(
-        self, frame: types.FrameType, variables: Mapping[str, Any], class_name: str | None, is_function: bool
+        self, frame: types.FrameType, variables: Mapping[str, Any], class_name: str | None, names: Scope
     ) -> None:
         self._frame = frame
         self._variables = variables
         self._class_name = class_name
-        self._is_function = is_function
+        self._names = names
 
     def value(self, node: ast.AST) -> Any:
         """The value of a callee's expression, or UNKNOWN."""
@@ -53,6 +58,25 @@ class Site:
             receiver = self.value(node.value)
             return UNKNOWN if receiver is UNKNOWN else attribute(receiver, self.mangled(node.attr))
         return UNKNOWN
+
+    def is_firm(self, node: ast.AST, call: ast.AST) -> bool:
+        """Whether this part of a call has surely the value that it had when the call began."""
+        if isinstance(node, ast.Constant | ast.NamedExpr):
+            return True
+        if isinstance(node, ast.Name):
+            return is_temporary(node.id) or self._is_firm_name(self.mangled(node.id), call)
+        if isinstance(node, ast.Attribute):
+            is_stored = self.mangled(node.attr) in KNOWN.stored
+            return not is_stored and (_is_super(node.value) or self.is_firm(node.value, call))
+        return False
+
+    def _is_firm_name(self, name: str, call: ast.AST) -> bool:
+        owner = self._names.owner_of(name) if self._names.kind == "function" else None
+        if owner is None:
+            return name not in KNOWN.rebound and name not in KNOWN.stored
+        if owner is self._names:
+            return owner.is_stable(name) and name not in bound_in(call)
+        return not owner.is_rebound_inside(name) and not owner.is_generator
 
     def mangled(self, name: str) -> str:
         if self._class_name is None or not name.startswith("__") or name.endswith("__"):
@@ -156,13 +180,3 @@ def _role_of_class(called: type, matches: Matches) -> str | None:
     method = attribute(called, "__init__")
     return INIT if isinstance(method, types.FunctionType) and matches(method) else None
 
-
-def named_like(name: str, first_argument: Any, matches: Matches) -> bool:
-    """Whether the running method is the one its first argument has under this name.
-
-    For a receiver like ``self.state`` that the call itself has replaced since. Names with two underscores
-    do not count: functions of C call those on their own.
-    """
-    if first_argument is None or (name.startswith("__") and name.endswith("__")):
-        return False
-    return role_of(attribute(first_argument, name), matches) == CALL

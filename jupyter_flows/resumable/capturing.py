@@ -7,22 +7,22 @@ next one, and everything that waits in it has a name. Otherwise it says in one s
 from __future__ import annotations
 
 import ast
-import dis
 import inspect
+import sys
 import threading
 import types
 from collections.abc import Callable
 from typing import Any
 
 from . import units
-from .callsites import UNKNOWN, Site, named_like, role_of
+from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
+from .instructions import CALLS, operation_at, runs_directly, start_of
 from .normalising import CELLS
-from .operands import Refused, Steps
+from .operands import Refused, Steps, text_of
 from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, STATE
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
-_CALLS = frozenset({"CALL", "PRECALL", "CALL_FUNCTION_EX", "CALL_KW"})
 
 
 def capture(frame: types.FrameType, callee: Callable[..., Any]) -> Continuation:
@@ -95,7 +95,7 @@ def _captured_frame(
         role = _role(frame, inner, callee, node, scope, variables)
     else:
         raise Refused(
-            f"`{_short(node)}` runs a method of the flow implicitly; only calls can be gone on from"
+            f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
     kept = _kept(unit, scope, steps, role, variables)
     if role == INIT:
@@ -130,10 +130,6 @@ def is_kept(name: str) -> bool:
     return name not in _OURS and not name.startswith((".first", ".item"))
 
 
-def _short(node: ast.AST) -> str:
-    return ast.unparse(node).replace("\n", " ")[:60]
-
-
 def _iterating(
     frame: types.FrameType,
     inner: types.FrameType,
@@ -142,7 +138,7 @@ def _iterating(
     variables: dict[str, Any],
 ) -> tuple[str, Any]:
     """How a frame runs the generator above it, and that generator. Raises Refused."""
-    site = Site(frame, variables, scope.class_name, scope.names.kind == "function")
+    site = Site(frame, variables, scope.class_name, scope.names)
     role, found = CALL, None
     going_on = getattr(variables.get(NEXT), "__self__", None)
     if (
@@ -159,10 +155,14 @@ def _iterating(
         called = site.value(node.func)
         if called is next and len(node.args) == 1:
             found = site.value(node.args[0])
+            is_firm = site.is_firm(node.func, node) and site.is_firm(node.args[0], node)
         else:
             found = getattr(called, "__self__", None)
+            is_firm = isinstance(node.func, ast.Attribute) and site.is_firm(node.func.value, node)
+        if not is_firm:
+            found = None
     if not isinstance(found, types.GeneratorType) or found.gi_frame is not inner:
-        raise Refused(f"`{_short(node)}` runs a generator in a way that cannot be gone on from")
+        raise Refused(f"`{text_of(node)}` runs a generator in a way that cannot be gone on from")
     return role, found
 
 
@@ -189,18 +189,18 @@ def _look_up(frame: types.FrameType) -> Where:
     if number is None:
         raise Refused(f"the place in {code.co_qualname} cannot be told")
     node = unit.nodes[number]
-    operation = _operation(code, frame.f_lasti)
-    if isinstance(node, ast.Attribute) and operation in _CALLS:
+    operation = operation_at(code, frame.f_lasti)
+    if isinstance(node, ast.Attribute) and operation in CALLS:
         parent = unit.parent(number)
         assert parent is not None
         node = parent[0]
     if operation.startswith("FOR_ITER"):
         node = _loop_of(unit, node)
     elif not isinstance(node, ast.Call | ast.YieldFrom) or (
-        isinstance(node, ast.Call) and operation not in _CALLS
+        isinstance(node, ast.Call) and operation not in CALLS
     ):
         raise Refused(
-            f"`{_short(node)}` runs a method of the flow implicitly; only calls can be gone on from"
+            f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
     _refuse_decoration(unit, node, frame)
     scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
@@ -220,16 +220,10 @@ def _refuse_decoration(unit: units.Unit, node: ast.AST, frame: types.FrameType) 
         return
     code = frame.f_code
     for offset in range(0, frame.f_lasti, 2):
-        is_call = _operation(code, offset) == "CALL" and code.co_code[offset] != 0
+        is_call = operation_at(code, offset) == "CALL" and code.co_code[offset] != 0
         same = units.position_of(code, offset) == node.number  # type: ignore[attr-defined]
-        if is_call and same and offset < _start(code, frame.f_lasti):
+        if is_call and same and offset < start_of(code, frame.f_lasti):
             raise Refused("a decorator is being applied; only calls can be gone on from")
-
-
-def _start(code: types.CodeType, offset: int) -> int:
-    while offset > 0 and code.co_code[offset] == 0:
-        offset -= 2
-    return offset
 
 
 def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
@@ -239,11 +233,6 @@ def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
             raise Refused("the loop that runs a generator cannot be told")
         node = found[0]
     return node
-
-
-def _operation(code: types.CodeType, offset: int) -> str:
-    """The instruction's name; a call that is under way may point into the instruction's inline caches."""
-    return dis.opname[code.co_code[_start(code, offset)]]
 
 
 def _is_comprehension(code: types.CodeType, scope: units.Scope) -> bool:
@@ -294,26 +283,39 @@ def _role(
         going_on = variables.get(NEXT)
         if isinstance(going_on, types.FunctionType) and going_on.__code__ is inner.f_code:
             return INIT if MADE in variables else CALL
-    site = Site(frame, variables, scope.class_name, scope.names.kind == "function")
+    site = Site(frame, variables, scope.class_name, scope.names)
     called = site.value(node.func)
     if inner is None:
         function = getattr(callee, "__func__", callee)
+        above = _frame_above(frame)
+        is_its = above is not None and above.f_code is getattr(function, "__code__", None)
+        if above is not None and is_its and runs_directly(frame, above):
+            return CALL
         role = role_of(called, lambda one: one is function)
     else:
+        if runs_directly(frame, inner):
+            return CALL
         place = units.place_of(inner.f_code)
 
         def matches(one: types.FunctionType) -> bool:
             return units.place_of(one.__code__) == place
 
         role = role_of(called, matches) if place is not None else None
-        if role is None and isinstance(node.func, ast.Attribute):
-            first = inner.f_locals.get(inner.f_code.co_varnames[0]) if inner.f_code.co_argcount else None
-            role = CALL if named_like(site.mangled(node.func.attr), first, matches) else None
+    what = text_of(node.func)
     if role is None:
-        what = ast.unparse(node.func).replace("\n", " ")[:60]
         kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"
         raise Refused(f"what `{what}` calls {kind}: a library stands between the flow's code and the call")
+    if not site.is_firm(node.func, node):
+        raise Refused(f"what `{what}` calls may have been replaced since; assign it to a local variable first")
     return role
+
+
+def _frame_above(frame: types.FrameType) -> types.FrameType | None:
+    """The frame that `frame` called, on the way to here."""
+    above: types.FrameType | None = sys._getframe(1)
+    while above is not None and above.f_back is not frame:
+        above = above.f_back
+    return above
 
 
 def _made(inner: types.FrameType) -> Any:

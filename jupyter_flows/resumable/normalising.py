@@ -70,13 +70,13 @@ def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
     `interactive` sends the value of a last expression to `sys.displayhook`.
     """
     bound = _bound_names(tree)
-    suspends = Suspension(bound)
+    suspends = Suspension(bound, tree)
     tree = _Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
     tree.body = Lifter(suspends).block(tree.body)
-    suspends = Suspension(_bound_names(tree))
+    suspends = Suspension(_bound_names(tree), tree)
     scopes = analyse(tree)
     _Lowering(suspends, scopes, prefix).module(tree)
     return ast.fix_missing_locations(tree)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -104,10 +105,23 @@ class Suspension:
     """Knows which nodes contain a call that may suspend, for one unit.
 
     `shadowed`: names that the unit binds anywhere, so that a builtin's name may mean something else.
+    `rebound`: global names that its functions rebind. `data_attributes`: attributes that it assigns and does
+    not define as methods. What is called by such a name could not be looked up again after the call.
     """
 
-    def __init__(self, shadowed: set[str]) -> None:
+    def __init__(self, shadowed: set[str], tree: ast.AST) -> None:
         self._safe = C_BUILTINS - shadowed
+        self.rebound: set[str] = set()
+        self.data_attributes: set[str] = set()
+        methods: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                self.rebound.update(node.names)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                self.data_attributes.add(node.attr)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                methods.add(node.name)
+        self.data_attributes -= methods
         self._known: dict[int, tuple[ast.AST, bool]] = {}
 
     def is_safe_call(self, node: ast.Call) -> bool:
@@ -206,7 +220,7 @@ def reread(node: ast.AST, is_stable: Stable, needed: set[str]) -> Any:
         }
         return replaced(node, **parts)
     if needs_keeping(node, is_stable):
-        text = ast.unparse(_readable(node))
+        text = text_of(node)
         raise Refused(
             f"the value of `{text}` waits in the middle of an expression where only calls can be gone on "
             "from; assign it to a variable first"
@@ -220,20 +234,19 @@ class _Readable(ast.NodeTransformer):
         return node.value if is_temporary(node.target.id) else node
 
 
-def _readable(node: ast.AST) -> ast.AST:
-    import copy
-
-    return _Readable().visit(copy.deepcopy(node))  # type: ignore[no-any-return]
+def text_of(node: ast.AST) -> str:
+    """The author's expression, short, for a message."""
+    return ast.unparse(_Readable().visit(copy.deepcopy(node))).replace("\n", " ")[:60]
 
 
 def replaced(node: ast.AST, **fields: Any) -> Any:
     """A shallow copy with other parts; position and number stay."""
-    copy = type(node)(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)} | fields)
-    ast.copy_location(copy, node)
+    fresh = type(node)(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)} | fields)
+    ast.copy_location(fresh, node)
     number = getattr(node, "number", None)
     if number is not None:
-        copy.number = number  # type: ignore[attr-defined]
-    return copy
+        fresh.number = number  # type: ignore[attr-defined]
+    return fresh
 
 
 Steps = tuple[tuple[str, int | None], ...]
@@ -267,10 +280,10 @@ def resumed(node: ast.AST, steps: Steps, at_site: ast.expr, is_stable: Stable, n
     order = slots(node)
     if slot not in order:
         raise Refused(f"a call inside {type(node).__name__} cannot be gone on from")
-    copy = replaced(
+    fresh = replaced(
         node, **{name: list(value) for name, value in ast.iter_fields(node) if isinstance(value, list)}
     )
     for earlier in order[: order.index(slot)]:
-        earlier.put(copy, reread(earlier.get(node), is_stable, needed))
-    slot.put(copy, inner)
-    return copy
+        earlier.put(fresh, reread(earlier.get(node), is_stable, needed))
+    slot.put(fresh, inner)
+    return fresh

@@ -12,6 +12,10 @@ from collections.abc import Callable
 
 from . import build
 from .operands import BRANCHING, Stable, Suspension, needs_keeping, slots
+from .temporaries import is_temporary
+
+#: Methods that run a generator: what they belong to must be known for sure.
+_DRIVING = frozenset({"send", "throw", "close", "__next__"})
 
 
 class Spiller:
@@ -95,6 +99,9 @@ class Spiller:
             self._keep_callee(node)
         return node
 
+    def _is_doubtful(self, name: ast.Name) -> bool:
+        return name.id in self._suspends.rebound and not self._is_stable(name.id) and not is_temporary(name.id)
+
     def _dict(self, node: ast.Dict) -> None:
         found = slots(node)
         for number, slot in enumerate(found):
@@ -110,13 +117,22 @@ class Spiller:
     def _keep_callee(self, node: ast.Call) -> None:
         """Give what is called a name where a savepoint could not find it again, to check the call site."""
         function = node.func
-        if isinstance(function, ast.Name | ast.NamedExpr | ast.Constant):
+        if isinstance(function, ast.Name) and function.id == "next" and node.args:
+            if needs_keeping(node.args[0], self._is_stable) and not isinstance(node.args[0], ast.Starred):
+                node.args[0] = self.keep(node.args[0])
             return
-        if not isinstance(function, ast.Attribute):
+        if isinstance(function, ast.Name | ast.NamedExpr | ast.Constant):
+            if isinstance(function, ast.Name) and self._is_doubtful(function):
+                node.func = self.keep(function)
+            return
+        if not isinstance(function, ast.Attribute) or function.attr in self._suspends.data_attributes:
             node.func = self.keep(function)
             return
+        if function.attr in _DRIVING and needs_keeping(function.value, self._is_stable):
+            function.value = self.keep(function.value)
+            return
         receiver = function.value
-        while isinstance(receiver, ast.Attribute):
+        while isinstance(receiver, ast.Attribute) and not _spreads(node):
             receiver = receiver.value
         if not isinstance(receiver, ast.Name | ast.NamedExpr | ast.Constant) and not _is_super(receiver):
             function.value = self.keep(function.value)
@@ -124,6 +140,12 @@ class Spiller:
 
 def _is_shared(name: str) -> bool:
     return name.count(".") > 1
+
+
+def _spreads(node: ast.Call) -> bool:
+    return any(isinstance(one, ast.Starred) for one in node.args) or any(
+        one.arg is None for one in node.keywords
+    )
 
 
 def _is_super(node: ast.AST) -> bool:

@@ -22,12 +22,13 @@ from functools import cached_property
 from typing import Any
 
 from . import scopes
+from .knowledge import KNOWN
 from .normalising import normalise
 from .operands import Steps
 from .temporaries import with_helpers
 
 #: Changes whenever the same source would be normalised differently: old savepoints name the rules they know.
-RULES = 1
+RULES = 2
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
@@ -74,6 +75,7 @@ class Unit:
         self.interactive = interactive
         self.digest = digest_of(source, interactive)
         original = ast.parse(source, filename)
+        KNOWN.learn(original)
         # The author's own errors and warnings, exactly as Python gives them.
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if interactive else 0
         plain = compile(source, filename, "exec", flags, dont_inherit=True)

@@ -181,3 +181,51 @@ def test_the_harness_sees_differences() -> None:
     with pytest.raises(AssertionError, match="inexact"):
         compare("print(sorted([2, 1], key=lambda x: point(x)))")
     assert plain_run("print(point(1))").printed == "1\n"
+
+
+FOOLING = {
+    "a function that takes its caller's place": """
+def g(x):
+    global run
+    run = g
+    return point(x)
+def h():
+    return run([2, 1], key=g)
+run = sorted
+print(h())
+""",
+    "a class that takes its maker's place": """
+class A:
+    def __init__(self, x):
+        global run
+        run = A
+        self.x = point(x)
+    def __lt__(self, other): return self.x < other.x
+run = sorted
+made = run([2, 1], key=A)
+print(made[0].x)
+""",
+    "a method that takes the place of the one that called it": """
+class S:
+    go = staticmethod(sorted)
+    def back(self, x):
+        S.go = S.back
+        return point(x)
+s = S()
+print(s.go([1], key=s.back))
+""",
+    "a method that is the one its first argument has": """
+class S:
+    def __init__(self): self.state = []
+    def go(self, x):
+        return point(x)
+class C:
+    go = staticmethod(lambda s, x: list(map(s.go, [x])))
+print(C.go(S(), 1))
+""",
+}
+
+
+@pytest.mark.parametrize("source", FOOLING.values(), ids=FOOLING)
+def test_a_callee_that_changes_its_name_fools_nobody(source: str) -> None:
+    assert compare(source, exact=False) == 0

@@ -1,0 +1,154 @@
+"""What the flow code of this process does, as far as it was compiled: a few sets of names.
+
+Two questions need it. Could what a call site calls have been rebound while it ran (`rebound`, `stored`)? And
+which operators, attributes and blocks may reach a Flow-API call (`foreseen`)? An operator that may becomes a
+call (`implicit`), which costs speed, so it depends on what is known: a special method or property counts when
+its body may reach the API, told by the names that it calls. What is not foreseen (a class that is defined
+later than the code that uses it) works, and is inexact.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+_BUILTINS = frozenset(vars(builtins))
+_METHODS = frozenset(
+    name for kind in (str, bytes, list, dict, set, tuple, int, float, frozenset) for name in vars(kind)
+)
+_API = frozenset({"this", "system"})
+_PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "deleter"})
+_MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
+_UNKNOWN = "?"
+
+
+@dataclass
+class Knowledge:
+    """Names, collected from every unit that was compiled here.
+
+    `rebound`: global names that a function rebinds. `stored`: attributes that are assigned. `_callees`: for
+    each function or class what it calls, by name. `_candidates`: special methods and properties by the name
+    they are used by (``__add__``, ``.price``), with what they call.
+    """
+
+    rebound: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
+    _callees: dict[str, set[str]] = field(default_factory=dict)
+    _candidates: dict[str, set[str]] = field(default_factory=dict)
+    _imported: set[str] = field(default_factory=set)
+
+    def learn(self, tree: ast.Module) -> None:
+        """Take in one unit: the author's tree."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                self.rebound.update(node.names)
+            elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+                self.stored.add(node.attr)
+            elif isinstance(node, ast.Call):
+                self._learn_call(node)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                self._imported.update(one.asname or one.name.partition(".")[0] for one in node.names)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self._callees.setdefault(node.name, set()).update(callees(node.body))
+                if _decorators(node) & _MANAGERS:
+                    for name in ("__enter__", "__exit__"):
+                        self._candidates.setdefault(name, set()).update(callees(node.body))
+            elif isinstance(node, ast.ClassDef):
+                self._learn_class(node)
+
+    def _learn_call(self, node: ast.Call) -> None:
+        is_setting = isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
+        if is_setting and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            self.stored.add(str(node.args[1].value))
+
+    def _learn_class(self, node: ast.ClassDef) -> None:
+        made = self._callees.setdefault(node.name, set())
+        for item in node.body:
+            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+                inside = callees(item.body)
+                if item.name in ("__init__", "__new__", "__post_init__", "__init_subclass__"):
+                    made |= inside
+                if item.name.startswith("__") and item.name.endswith("__"):
+                    self._candidates.setdefault(item.name, set()).update(inside)
+                elif _decorators(item) & _PROPERTIES:
+                    self._candidates.setdefault(f".{item.name}", set()).update(inside)
+            elif isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
+                if last_name(item.value.func) in _PROPERTIES:
+                    names = [one.id for one in item.targets if isinstance(one, ast.Name)]
+                    for name in names:
+                        self._candidates.setdefault(f".{name}", set()).add(_UNKNOWN)
+
+    def foreseen(self) -> frozenset[str]:
+        """Special methods (``__add__``) and attributes (``.price``) that may reach a Flow-API call."""
+        if not self._candidates:
+            return frozenset()
+        reaching: set[str] = set()
+        while True:
+            more = {name for name, inside in self._callees.items() if self._reaches(inside, reaching)}
+            more |= {name for name, inside in self._candidates.items() if self._reaches(inside, reaching)}
+            if more <= reaching:
+                return frozenset(reaching & set(self._candidates))
+            reaching |= more
+
+    def _reaches(self, inside: Iterable[str], reaching: set[str]) -> bool:
+        return any(self._may_reach(name, reaching) for name in inside)
+
+    def _may_reach(self, name: str, reaching: set[str]) -> bool:
+        if name == _UNKNOWN or name in reaching:
+            return True
+        if name.startswith("."):  # an attribute that is only read
+            return False
+        method, at, receiver = name.partition("@")
+        if method in self._callees:
+            return method in reaching
+        if at:
+            return method not in _METHODS and receiver not in self._imported
+        return name not in _BUILTINS and name not in self._imported
+
+
+def callees(body: Iterable[ast.AST]) -> set[str]:
+    """What a function calls and reads: names, methods (``run@self``) and attributes (``.price``)."""
+    found: set[str] = set()
+    for node in _walk(body):
+        if isinstance(node, ast.Attribute):
+            found.add(f".{node.attr}")
+        elif isinstance(node, ast.Await):
+            found.add(_UNKNOWN)
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        if isinstance(function, ast.Name):
+            found.add(function.id)
+        elif isinstance(function, ast.Attribute):
+            root = last_name(function.value)
+            found.add(_UNKNOWN if root in _API else f"{function.attr}@{root}")
+        else:
+            found.add(_UNKNOWN)
+    return found
+
+
+def _walk(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for statement in body:
+        yield from ast.walk(statement)
+
+
+def last_name(node: ast.AST) -> str | None:
+    """``price`` of ``price``, ``a.price`` and ``a.price(…)``."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _decorators(node: FunctionNode) -> set[Any]:
+    return {last_name(one) for one in node.decorator_list}
+
+
+#: What is known in this process.
+KNOWN = Knowledge()
