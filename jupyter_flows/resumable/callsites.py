@@ -179,4 +179,3 @@ def _role_of_class(called: type, matches: Matches) -> str | None:
         return None
     method = attribute(called, "__init__")
     return INIT if isinstance(method, types.FunctionType) and matches(method) else None
-

@@ -306,7 +306,7 @@ def _role(
         kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"
         raise Refused(f"what `{what}` calls {kind}: a library stands between the flow's code and the call")
     if not site.is_firm(node.func, node):
-        raise Refused(f"what `{what}` calls may have been replaced since; assign it to a local variable first")
+        raise Refused(f"what `{what}` calls may have been replaced since; give it a variable of its own")
     return role
 
 

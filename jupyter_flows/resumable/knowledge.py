@@ -77,11 +77,10 @@ class Knowledge:
                     self._candidates.setdefault(item.name, set()).update(inside)
                 elif _decorators(item) & _PROPERTIES:
                     self._candidates.setdefault(f".{item.name}", set()).update(inside)
-            elif isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
-                if last_name(item.value.func) in _PROPERTIES:
-                    names = [one.id for one in item.targets if isinstance(one, ast.Name)]
-                    for name in names:
-                        self._candidates.setdefault(f".{name}", set()).add(_UNKNOWN)
+            elif isinstance(item, ast.Assign) and last_name(item.value) in _PROPERTIES:
+                for one in item.targets:
+                    if isinstance(one, ast.Name):
+                        self._candidates.setdefault(f".{one.id}", set()).add(_UNKNOWN)
 
     def foreseen(self) -> frozenset[str]:
         """Special methods (``__add__``) and attributes (``.price``) that may reach a Flow-API call."""

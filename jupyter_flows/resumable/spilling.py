@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from . import build
 from .operands import BRANCHING, Stable, Suspension, needs_keeping, slots
-from .temporaries import is_temporary
 
 #: Methods that run a generator: what they belong to must be known for sure.
 _DRIVING = frozenset({"send", "throw", "close", "__next__"})
@@ -100,7 +99,9 @@ class Spiller:
         return node
 
     def _is_doubtful(self, name: ast.Name) -> bool:
-        return name.id in self._suspends.rebound and not self._is_stable(name.id) and not is_temporary(name.id)
+        return (
+            name.id in self._suspends.rebound and not self._is_stable(name.id) and not is_temporary(name.id)
+        )
 
     def _dict(self, node: ast.Dict) -> None:
         found = slots(node)
