@@ -99,9 +99,7 @@ class Spiller:
         return node
 
     def _is_doubtful(self, name: ast.Name) -> bool:
-        return (
-            name.id in self._suspends.rebound and not self._is_stable(name.id) and not is_temporary(name.id)
-        )
+        return name.id in self._suspends.rebound and needs_keeping(name, self._is_stable)
 
     def _dict(self, node: ast.Dict) -> None:
         found = slots(node)
