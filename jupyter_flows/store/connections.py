@@ -36,7 +36,7 @@ class Connections:
     @contextmanager
     def transaction(self, writes: bool) -> Iterator[Connection]:
         """One transaction; an exception inside takes it back. Raises what the driver or SQLAlchemy raises."""
-        connection = self._take()
+        connection = self._take(_IDLE if writes else 0.0)
         driver: Any = connection.connection.driver_connection
         try:
             if self._is_sqlite:  # PostgreSQL's driver begins by itself
@@ -58,13 +58,15 @@ class Connections:
             with contextlib.suppress(IndexError):
                 self._free.popleft()[0].close()
 
-    def _take(self) -> Connection:
+    def _take(self, trusted: float) -> Connection:
+        """`trusted`: how long one may have been idle, in seconds, without being tried before it is used. A
+        write that fails is done again by whoever wants it, a read is not."""
         while True:
             try:
                 connection, used_at = self._free.pop()
             except IndexError:
                 return self._engine.connect().execution_options(**{DRIVEN: True})
-            if self._is_sqlite or time.monotonic() - used_at < _IDLE or self._is_alive(connection):
+            if self._is_sqlite or time.monotonic() - used_at < trusted or self._is_alive(connection):
                 return connection
 
     def _is_alive(self, connection: Connection) -> bool:
