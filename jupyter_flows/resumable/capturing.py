@@ -21,6 +21,7 @@ from .instructions import CALLS, operation_at, runs_directly, start_of
 from .normalising import CELLS
 from .operands import Refused, Steps, text_of
 from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, STATE
+from .variables import locals_of
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
 
@@ -110,7 +111,22 @@ def running_frame(frame: types.FrameType) -> Frame:
     unit, node, scope, steps = _where(frame)
     role = _ITERATING.get(type(node), CALL)
     variables = variables_of(frame, scope)
-    return _kept(unit, scope, steps, role, variables)
+    inner = _running_above(frame)
+    if isinstance(node, ast.Call) and inner is not None and not inner.f_code.co_flags & inspect.CO_GENERATOR:
+        role = _role(frame, inner, _running_above, node, scope, variables)
+    kept = _kept(unit, scope, steps, role, variables)
+    if role == INIT:
+        assert inner is not None
+        kept.variables[MADE] = _made(inner)
+    return kept
+
+
+def _running_above(frame: types.FrameType) -> types.FrameType | None:
+    """The frame of flow code that this one called; None where it called the Flow API itself."""
+    above: types.FrameType | None = sys._getframe(1)
+    while above is not None and above.f_back is not frame:
+        above = above.f_back
+    return above if above is not None and units.unit_of(above.f_code) is not None else None
 
 
 _ITERATING: dict[type[ast.AST], str] = {ast.For: FOR, ast.YieldFrom: DELEGATES}
@@ -255,7 +271,7 @@ def variables_of(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
             for name, value in frame.f_locals.items()
             if name.startswith(".") and (name.startswith(own) or name.count(".") == 1)
         }
-    return dict(frame.f_locals)
+    return locals_of(frame)
 
 
 def cells_of(variables: dict[str, Any], scope: units.Scope) -> dict[str, types.CellType]:
@@ -331,7 +347,7 @@ def _made(inner: types.FrameType) -> Any:
     first = [*node.args.posonlyargs, *node.args.args][:1]
     if not first or not scope.names.is_constant(first[0].arg):
         raise Refused(f"{place[1]} rebinds the object that it makes")
-    found = inner.f_locals.get(first[0].arg, UNKNOWN)
+    found = locals_of(inner).get(first[0].arg, UNKNOWN)
     if found is UNKNOWN:
         raise Refused(f"{place[1]} rebinds the object that it makes")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from . import units
 from .normalising import CELLS
 from .operands import Refused, Steps
-from .rebuilding import MADE, NEXT, VARIANT_NAME, Variant, function_tree
+from .rebuilding import DELEGATES, FOR, MADE, NEXT, VARIANT_NAME, Variant, function_tree
 from .temporaries import is_temporary
 
 GENERATOR = ".generator"  # the generator object that a frame belongs to
@@ -170,12 +170,9 @@ class Continuation:
         if not frames:
             raise NotResumable("it was gone on with already: load the savepoint again")
 
-        def deliver() -> Any:
-            if error is not None:
-                raise error
-            return value
-
-        inner: Any = deliver
+        # Nothing may be held here while the frames run: what they let go must go.
+        inner = _delivery(value, error)
+        del value, error
         frame = frames[0]
         for frame in reversed(frames[1:]):
             if GENERATOR in frame.variables:
@@ -185,10 +182,25 @@ class Continuation:
         base = frames[0]
         del frames[:], frame
         if GENERATOR in base.variables:
-            return _started_later(base, inner)()
-        if base.place != "<module>":
-            return revived(base, inner, namespace)()
-        return _run_module(base, inner, namespace)
+            inner = _started_later(base, inner)
+        elif base.place != "<module>":
+            inner = revived(base, inner, namespace)
+        else:
+            waiting = [inner]
+            del inner
+            return _run_module(base, waiting, namespace)
+        return inner()
+
+
+def _delivery(value: Any, error: BaseException | None) -> Callable[[], Any]:
+    """What the innermost call site calls: gives the value, or raises."""
+
+    def deliver() -> Any:
+        if error is not None:
+            raise error
+        return value
+
+    return deliver
 
 
 def _key(index: int, frame: Frame, name: str) -> str:
@@ -271,7 +283,9 @@ def _compile(
     else:
         unpacked = [*names, *variant.flags, NEXT, *([CELLS] if frame.cells else [])]
         tree = function_tree(scope, variant, unpacked, list(frame.cells), scope.names.is_generator)
-        code = unit.compiled(tree)
+        owner = f"{scope.class_name}." if scope.class_name is not None else ""
+        inside = f".factory.<locals>.{owner}{VARIANT_NAME}.<locals>."
+        code = _renamed(unit.compiled(tree), inside, f"{frame.function}.<locals>.")
         main = code
         while main.co_name != VARIANT_NAME:
             main = next(one for one in main.co_consts if isinstance(one, types.CodeType))
@@ -284,11 +298,29 @@ def _compile(
     return compiled
 
 
+def _renamed(code: types.CodeType, prefix: str, new: str) -> types.CodeType:
+    """The code with the author's qualified names for functions and classes that the variant defines."""
+    constants: list[Any] = []
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            constants.append(_renamed(constant, prefix, new))
+        elif isinstance(constant, str) and constant.startswith(prefix):  # `__qualname__` of a class
+            constants.append(new + constant.removeprefix(prefix))
+        else:
+            constants.append(constant)
+    name = code.co_qualname
+    if name.startswith(prefix):
+        name = new + name.removeprefix(prefix)
+    return code.replace(co_consts=tuple(constants), co_qualname=name)
+
+
 def values_of(frame: Frame, compiled: Compiled, inner: Any) -> tuple[Any, ...]:
     """What the variant unpacks when it starts."""
     values = [value for name, value in frame.variables.items() if name != GENERATOR]
     cells = [frame.cells] if frame.cells else []
     frame.variables = {}
+    if frame.role in (FOR, DELEGATES):  # its iterator is the inner frame
+        inner = None
     return (*values, *(True for _ in compiled.flags), inner, *cells)
 
 
@@ -321,7 +353,8 @@ def _started_later(frame: Frame, inner: Any) -> Any:
     return generator.__next__
 
 
-def _run_module(frame: Frame, inner: Any, namespace: dict[str, Any]) -> Any:
+def _run_module(frame: Frame, waiting: list[Any], namespace: dict[str, Any]) -> Any:
+    """`waiting` holds the inner frame, and loses it."""
     try:
         compiled = compiled_variant(frame)
     except (Refused, KeyError, LookupError) as reason:
@@ -332,7 +365,9 @@ def _run_module(frame: Frame, inner: Any, namespace: dict[str, Any]) -> Any:
     namespace.update(frame.variables)
     frame.variables = {}
     namespace |= dict.fromkeys(compiled.flags, True)
-    namespace[NEXT] = inner
+    inner = waiting.pop()
+    namespace[NEXT] = None if frame.role in (FOR, DELEGATES) else inner
+    del inner
     try:
         return exec(compiled.code, namespace)
     finally:

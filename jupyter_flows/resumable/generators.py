@@ -17,6 +17,7 @@ from . import moving, units
 from .continuing import Frame, NotResumable, compiled_variant, values_of
 from .operands import Refused
 from .rebuilding import DELEGATED, START, STATE, YIELDED
+from .variables import locals_of
 
 
 def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any, ...]:
@@ -28,7 +29,7 @@ def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any
     if generator.gi_frame is None:
         return _exhausted, (generator.__name__, generator.__qualname__)
     namespace = generator.gi_frame.f_globals
-    holder = generator.gi_frame.f_locals.get(STATE)
+    holder = locals_of(generator.gi_frame).get(STATE)
     if isinstance(holder, _Holder) and not holder:  # loaded, and still to be gone on with
         frame = holder.frame
         return _waiting, (
@@ -100,9 +101,12 @@ def _created(generator: types.GeneratorType[Any, Any, Any], unit: units.Unit, sc
     """A generator that was not started: its arguments, and the cells that its function brought."""
     frame = Frame(unit.digest, scope.place, (), START)
     code = generator.gi_code
-    pending = _frame_of(generator).f_locals.get(STATE)
-    if isinstance(pending, list):
-        raise Refused("it is waiting for the rest of its savepoint")
+    pending = locals_of(_frame_of(generator)).get(STATE)
+    if isinstance(pending, _Holder):  # it was restored, and not started since
+        if pending.unstarted is None:
+            raise Refused("it is waiting for the rest of its savepoint")
+        frame.variables, frame.cells = dict(pending.unstarted), dict(pending.frame.cells)
+        return frame
     exposed = scope.names.exposed_names()
     made_by = [
         one
@@ -112,7 +116,7 @@ def _created(generator: types.GeneratorType[Any, Any, Any], unit: units.Unit, sc
     if code.co_freevars and not made_by:
         raise Refused("the variables that it shares with other functions cannot be told")
     closure = dict(zip(code.co_freevars, made_by[0].__closure__ or (), strict=True)) if made_by else {}
-    values = dict(_frame_of(generator).f_locals)
+    values = locals_of(_frame_of(generator))
     for name in exposed:
         frame.cells[name] = closure[name] if name in closure else _cell(values, name)
     frame.variables = {name: value for name, value in values.items() if _is_kept(name, frame)}
@@ -140,6 +144,7 @@ class _Holder(list[Any]):
 
     frame: Frame
     moved: moving.Moved | None = None
+    unstarted: dict[str, Any] | None = None  # the arguments, where it waits before its first statement
 
 
 def _waiting(
@@ -170,7 +175,7 @@ def _waiting(
 
 
 def holder_of(generator: types.GeneratorType[Any, Any, Any]) -> _Holder:
-    holder = _frame_of(generator).f_locals[STATE]
+    holder = locals_of(_frame_of(generator))[STATE]
     assert isinstance(holder, _Holder)
     return holder
 
@@ -179,6 +184,8 @@ def _go_to_yield(generator: types.GeneratorType[Any, Any, Any], variables: dict[
     holder = holder_of(generator)
     frame = holder.frame
     frame.variables = variables if holder.moved is None else holder.moved.put_in(frame, variables)
+    if frame.role == START:
+        holder.unstarted = frame.variables
     fill(generator, None)
     if frame.role != START:
         next(generator)

@@ -59,14 +59,17 @@ class Variant:
         ast.copy_location(site, target)
         ast.copy_location(site.func, target)
         site.number = target.number  # type: ignore[attr-defined]
-        at_site: ast.expr = site
+        # The next frame, and what it holds, must go as soon as Python would let it go.
+        drop: list[ast.expr] = [_dropped(NEXT, target)]
+        made: list[ast.expr] = []
+        if self._role == INIT:  # a class gives the object, whatever its `__init__` returns
+            made = [build.load(MADE, target)]
+            drop.append(_dropped(MADE, target))
+            self.needed.add(MADE)
+        values = ast.copy_location(ast.Tuple([site, *made, *drop], ast.Load()), target)
+        at_site: ast.expr = ast.Subscript(values, build.constant(len(made), target), ast.Load())
         if self._role in (YIELDED, DELEGATED, DELEGATES):
             at_site = self._at_yield(target)
-        if self._role == INIT:  # a class gives the object, whatever its `__init__` returns
-            pair = ast.copy_location(ast.Tuple([site, build.load(MADE, target)], ast.Load()), target)
-            at_site = ast.Subscript(pair, build.constant(1, target), ast.Load())
-            self.needed.add(MADE)
-
         return resumed(node, steps, at_site, self._scope.is_stable, self.needed)
 
     def _at_yield(self, target: ast.AST) -> ast.expr:
@@ -339,6 +342,11 @@ class Variant:
 
 def _text(node: ast.AST) -> str:
     return ast.unparse(node).replace("\n", " ")[:60]
+
+
+def _dropped(name: str, at: ast.AST) -> ast.expr:
+    """An expression that lets a variable's value go."""
+    return ast.copy_location(ast.NamedExpr(build.store(name, at), build.constant(None, at)), at)
 
 
 def _described(node: ast.AST) -> str:

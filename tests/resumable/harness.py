@@ -8,6 +8,7 @@ Other processes go on (`workers`), which never ran the program: nothing but byte
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import pickle
@@ -175,6 +176,9 @@ class Api:
 
 def new_runner(on_call: Any = None) -> Runner:
     global _current
+    _current = None
+    gc.collect()  # what an earlier program left must not speak up in this one
+    gc.freeze()
     _current = Runner(on_call)
     _current.namespace.update(__name__="__main__", point=point, fail=fail, this=Api())
     return _current
