@@ -15,6 +15,7 @@ from .normalising import CELLS
 from .operands import Refused, Steps
 from .rebuilding import DELEGATES, FOR, MADE, NEXT, VARIANT_NAME, Variant, function_tree
 from .temporaries import is_temporary
+from .walking import located
 
 GENERATOR = ".generator"  # the generator object that a frame belongs to
 
@@ -277,7 +278,7 @@ def _compile(
     unit: units.Unit, scope: units.Scope, variant: Variant, frame: Frame, names: list[str]
 ) -> Compiled:
     if frame.place == "<module>":
-        tree = ast.fix_missing_locations(ast.Module(variant.statements, []))
+        tree = located(ast.Module(variant.statements, []))
         code = unit.compiled(tree)
         main = code
     else:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .walking import walk
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 _BUILTINS = frozenset(vars(builtins))
@@ -44,7 +46,7 @@ class Knowledge:
 
     def learn(self, tree: ast.Module) -> None:
         """Take in one unit: the author's tree."""
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Global):
                 self.rebound.update(node.names)
             elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
@@ -133,7 +135,7 @@ def callees(body: Iterable[ast.AST]) -> set[str]:
 
 def _walk(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     for statement in body:
-        yield from ast.walk(statement)
+        yield from walk(statement)
 
 
 def last_name(node: ast.AST) -> str | None:

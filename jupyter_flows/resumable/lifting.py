@@ -11,6 +11,7 @@ import ast
 
 from . import build
 from .operands import Suspension
+from .walking import children
 
 _ITERATOR = ".0"
 _RESULT = ".result"
@@ -162,7 +163,7 @@ def _copied(node: ast.expr, at: ast.AST) -> ast.expr:
 def _at_once(node: ast.AST) -> list[ast.AST]:
     """The node and what it evaluates itself, functions inside left out."""
     found = [node]
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not isinstance(child, ast.Lambda):
             found += _at_once(child)
     return found

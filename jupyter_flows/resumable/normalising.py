@@ -26,6 +26,7 @@ from .matching import Position, position_of
 from .operands import Suspension
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
+from .walking import children, located, walk
 
 #: How a protected block is being left: kept in its `.w` variable. Returns are RETURN + their number.
 RAISED, THROUGH, BREAK, CONTINUE, RETURN = 0, 1, 2, 3, 1000
@@ -69,22 +70,22 @@ def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
     Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
     `interactive` sends the value of a last expression to `sys.displayhook`.
     """
-    bound = _bound_names(tree)
+    bound = _bound_names(analyse(tree))
     suspends = Suspension(bound, tree)
     tree = _Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
     tree.body = Lifter(suspends).block(tree.body)
-    suspends = Suspension(_bound_names(tree), tree)
     scopes = analyse(tree)
+    suspends = Suspension(_bound_names(scopes), tree)
     _Lowering(suspends, scopes, prefix).module(tree)
-    return ast.fix_missing_locations(tree)
+    return located(tree)
 
 
-def _bound_names(tree: ast.Module) -> set[str]:
+def _bound_names(scopes: dict[ast.AST, Scope]) -> set[str]:
     found: set[str] = set()
-    for scope in analyse(tree).values():
+    for scope in scopes.values():
         found |= set(scope.bound) | scope.parameters
     return found
 
@@ -192,7 +193,7 @@ class _Lowering:
         return Spiller(self._suspends, is_stable, new_name)
 
     def _spilled(self, spiller: Spiller, node: ast.expr) -> ast.expr:
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.Lambda):
                 self._lambda(inner)
         rewritten = spiller.expression(node)
@@ -597,5 +598,5 @@ def _own_nodes(statements: list[ast.stmt]) -> list[ast.AST]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             waiting += [*node.decorator_list, *(node.bases if isinstance(node, ast.ClassDef) else [])]
         elif not isinstance(node, ast.Lambda):
-            waiting += reversed(list(ast.iter_child_nodes(node)))
+            waiting += reversed(children(node))
     return found

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .temporaries import MARK, is_temporary
+from .walking import children, walk
 
 # Builtins of C whose frames could not be resumed anyway: a Flow-API call below them is inexact in any case.
 C_BUILTINS = frozenset(
@@ -114,7 +115,7 @@ class Suspension:
         self.rebound: set[str] = set()
         self.data_attributes: set[str] = set()
         methods: set[str] = set()
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Global):
                 self.rebound.update(node.names)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -156,7 +157,7 @@ class Suspension:
             return any(self(part) for part in outside_parts(node))
         elif isinstance(node, ast.GeneratorExp):
             return self(node.generators[0].iter)
-        return any(self(child) for child in ast.iter_child_nodes(node))
+        return any(self(child) for child in children(node))
 
     def forget(self, node: ast.AST) -> None:
         self._known.pop(id(node), None)

@@ -15,6 +15,7 @@ from . import build
 from .normalising import BREAK, CONTINUE, RAISED, RETURN, THROUGH
 from .operands import Refused, Slot, Steps, replaced, reread, resumed
 from .units import Scope
+from .walking import located
 
 NEXT = ".next"  # what the site calls: the next inner frame, or what hands over the value
 STATE = ".state"
@@ -383,7 +384,7 @@ def function_tree(
         inner = _definition(owner, at)
     bound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in exposed]
     factory = _definition(ast.FunctionDef(".factory", nothing, [*bound, inner], [], None), at)
-    return ast.fix_missing_locations(ast.Module([factory], []))
+    return located(ast.Module([factory], []))
 
 
 def _definition(node: Any, at: ast.AST) -> ast.stmt:

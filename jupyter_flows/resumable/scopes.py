@@ -16,6 +16,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+from .walking import children
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode = ast.Module | ast.ClassDef | FunctionNode
@@ -127,10 +130,24 @@ def analyse(tree: ast.Module) -> dict[ast.AST, Scope]:
     return builder.scopes
 
 
+_VISITORS: dict[type[ast.AST], Any] = {}  # methods of _Builder by the node they are for
+
+
 class _Builder(ast.NodeVisitor):
     def __init__(self) -> None:
         self.scopes: dict[ast.AST, Scope] = {}
         self.scope: Scope = Scope(ast.Module([], []), None, "module")
+
+    def visit(self, node: ast.AST) -> None:
+        visitor = _VISITORS.get(node.__class__)
+        if visitor is None:
+            name = f"visit_{node.__class__.__name__}"
+            visitor = _VISITORS[node.__class__] = getattr(_Builder, name, _Builder.generic_visit)
+        visitor(self, node)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        for child in children(node):
+            self.visit(child)
 
     def enter(self, node: ast.AST, parent: Scope | None, kind: str) -> None:
         scope = Scope(node, parent, kind)

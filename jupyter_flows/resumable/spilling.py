@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from . import build
 from .operands import BRANCHING, Stable, Suspension, needs_keeping, slots
+from .walking import walk
 
 #: Methods that run a generator: what they belong to must be known for sure.
 _DRIVING = frozenset({"send", "throw", "close", "__next__"})
@@ -155,6 +156,6 @@ def bound_in(node: ast.AST) -> set[str]:
     """Names that assignment expressions in these expressions bind."""
     return {
         one.target.id
-        for one in ast.walk(node)
+        for one in walk(node)
         if isinstance(one, ast.NamedExpr) and not one.target.id.startswith(".")
     }

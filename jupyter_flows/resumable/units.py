@@ -26,6 +26,7 @@ from .knowledge import KNOWN
 from .normalising import normalise
 from .operands import Steps
 from .temporaries import with_helpers
+from .walking import children
 
 #: Changes whenever the same source would be normalised differently: old savepoints name the rules they know.
 RULES = 2
@@ -242,8 +243,8 @@ def digest_of(source: str, interactive: bool = False) -> str:
 
 def _preorder(node: ast.AST) -> Iterator[ast.AST]:
     yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _PLACED) or any(True for _ in ast.iter_child_nodes(child)):
+    for child in children(node):
+        if isinstance(child, _PLACED) or children(child):
             yield from _preorder(child)
 
 
@@ -278,17 +279,19 @@ def pairs(first: types.CodeType, second: types.CodeType) -> Iterator[tuple[types
 
 
 def _with_numbers(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_with_numbers(one) for one in node]
-    if not isinstance(node, ast.AST):
-        return node
-    copy = type(node)(
-        **{name: _with_numbers(getattr(node, name)) for name in node._fields if hasattr(node, name)}
-    )
-    if hasattr(node, "lineno"):
-        copy.lineno, copy.end_lineno = node.lineno, node.end_lineno  # type: ignore[attr-defined]
-        copy.col_offset = 0  # type: ignore[attr-defined]
-        copy.end_col_offset = _NUMBER_BASE + getattr(node, "number", -2)  # type: ignore[attr-defined]
+    copy = node.__class__.__new__(node.__class__)
+    old, new = node.__dict__, copy.__dict__
+    for name in node._fields:
+        value = old.get(name)
+        if value.__class__ is list:
+            new[name] = [_with_numbers(one) if isinstance(one, ast.AST) else one for one in value]
+        elif isinstance(value, ast.AST) and value._fields:
+            new[name] = _with_numbers(value)
+        elif name in old:
+            new[name] = value
+    if "lineno" in old:
+        new["lineno"], new["end_lineno"], new["col_offset"] = old["lineno"], old["end_lineno"], 0
+        new["end_col_offset"] = _NUMBER_BASE + old.get("number", -2)
     return copy
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import cloudpickle
 
 from jupyter_flows import resumable
+from jupyter_flows.resumable import knowledge, units
 
 from .workers import worker
 
@@ -208,6 +209,12 @@ def plain_run(source: str) -> Result:
     return runner.run(lambda: exec(code, runner.namespace))
 
 
+def forget() -> None:
+    """What one program taught this process must not count for the next."""
+    knowledge.KNOWN.__init__()  # type: ignore[misc]
+    units._units.clear()
+
+
 def journey(source: str) -> tuple[Result, list[Stop]]:
     """Run the program as a unit, without stopping, with a savepoint at every call."""
     stops: list[Stop] = []
@@ -291,6 +298,8 @@ def compare(
     that no stop may be inexact; `python` is the interpreter that goes on.
     """
     first = worker("first")
+    for one in (first, worker("second", python), worker("third", python)):
+        one.ask("forget")
     plain = first.ask("plain_run", source)
     whole, stops = first.ask("journey", source)
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"

@@ -22,6 +22,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 TOO_LONG = 120.0  # seconds; a program that takes longer hangs, and its process is ended
 
+RENEWED = 1000  # questions after which a new process takes over: units are never forgotten
+
 
 class Worker:
     """Another process: ``ask("plain_run", source)`` calls that function of `harness` in it."""
@@ -29,6 +31,7 @@ class Worker:
     def __init__(self, python: str = sys.executable) -> None:
         self._python = python
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
 
     def _start(self) -> subprocess.Popen[bytes]:
         import cloudpickle
@@ -51,6 +54,9 @@ class Worker:
 
     def ask(self, function: str, *arguments: Any) -> Any:
         """What the function gives there. Raises AssertionError with its traceback if it fails, or hangs."""
+        self._asked += 1
+        if self._asked % RENEWED == 0:
+            self.close()
         if self._process is None:
             self._process = self._start()
         try:
