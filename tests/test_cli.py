@@ -355,3 +355,33 @@ class TestRun:
         assert follow.communicate()[0].endswith("after\n")
         worker.send_signal(signal.SIGINT)
         assert worker.wait() == 0
+
+
+class TestLife:
+    def test_again_with_the_same_inputs(self, call, read):
+        first = read("run", "double", "-i", "size=4")
+        code, out, _ = call("again", first["id"])
+        assert code == 0
+        assert read("show", out.strip())["input_value"] == {"size": 4}
+        assert read("show", out.strip())["status"] == "QUEUED"
+
+    def test_many_at_once(self, call, read):
+        ids = [read("start", "double", "--option", "priority=2")["id"] for _ in range(3)]
+        assert read("show", ids[0])["priority"] == 2
+        code, _, err = call("cancel")
+        assert code == 2
+        assert "give ids of executions" in err
+        cancelled = read("cancel", "--flow", "double", "--since", "1d")
+        assert sorted(cancelled["done"]) == ids
+        code, out, err = call("cancel", *ids)
+        assert (code, out) == (0, "".join(f"{one}\n" for one in ids))
+        code, out, err = call("delete", ids[0], ids[0] + "x")
+        assert (code, out) == (1, f"{ids[0]}\n")
+        assert "there is no execution" in err
+        assert read("delete", "--status", "ended_cancelled")["done"] == ids[:0:-1]
+        assert read("executions")["executions"] == []
+
+    def test_a_time_that_is_none(self, call):
+        code, _, err = call("executions", "--since", "yesterday")
+        assert code == 2
+        assert "30m, 12h, 14d" in err

@@ -15,6 +15,7 @@ from importlib import import_module
 SUCCESS, NOT_ENDED_WELL, WRONG_CALL = 0, 1, 2
 
 _STATUSES = ("QUEUED", "RUNNING", "WAITING", "PAUSED", "ENDED_SUCCESS", "ENDED_ERROR", "ENDED_CANCELLED")
+_TYPES = ("FLOW", "CONNECTION", "NOTEBOOK")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +78,14 @@ def _add_running(add: _Add) -> None:
         command.add_argument("flow", metavar="FLOW", help="name or path, below the root")
         _add_inputs(command)
         command.add_argument("--name", help="what the panels call it")
+        command.add_argument(
+            "--option",
+            dest="options",
+            action="append",
+            default=[],
+            metavar="NAME=JSON",
+            help="in place of what the flow declares: --option retries=3 --option 'memory_limit=\"2 GB\"'",
+        )
         command.add_argument("--key", help="start it once only: a repetition goes on with the same execution")
     worker = add("worker", "run what is due")
     worker.add_argument("--until-idle", action="store_true", help="stop when nothing runs and nothing is due")
@@ -92,12 +101,8 @@ def _add_running(add: _Add) -> None:
 
 def _add_looking(add: _Add) -> None:
     executions = add("executions", "list executions, newest first")
-    executions.add_argument(
-        "--status", type=str.upper, choices=_STATUSES, metavar="S", help=", ".join(_STATUSES)
-    )
-    executions.add_argument("--flow", metavar="F", help="of this flow only")
-    executions.add_argument("--text", metavar="T", help="with this text in their name, flow or message")
-    executions.add_argument("--roots", action="store_true", help="without children of others")
+    _add_filter(executions)
+    executions.add_argument("--cursor", metavar="C", help="go on where the list before ended")
     executions.add_argument(
         "--limit", type=_at_least_one, default=50, metavar="N", help="at most so many (50)"
     )
@@ -137,13 +142,41 @@ def _add_acting(add: _Add) -> None:
         metavar="NAME=JSON",
         help="another value for a variable: --set rate=0.2; @FILE reads the JSON from a file",
     )
+    again = add("again", "start a new execution with the inputs of one, and print its id")
+    again.add_argument("id", metavar="ID", help="of the execution")
+    again.add_argument("--name", help="what the panels call it")
+    again.add_argument(
+        "--same-code", action="store_true", help="the version that it ran, not the flow as it is now"
+    )
     for name, text in (
-        ("cancel", "wish that an execution ends"),
-        ("pause", "wish that an execution rests from its next call on"),
-        ("resume", "let a paused execution go on"),
-        ("archive", "delete the savepoints of an ended execution"),
+        ("cancel", "wish that executions end"),
+        ("pause", "wish that executions rest from their next call on"),
+        ("resume", "let paused executions go on"),
+        ("archive", "delete the savepoints of ended executions"),
+        ("delete", "remove ended executions with their descendants"),
     ):
-        add(name, text).add_argument("id", metavar="ID", help="of the execution")
+        command = add(name, text)
+        command.add_argument("ids", nargs="*", metavar="ID", help="of an execution")
+        _add_filter(command)
+
+
+def _add_filter(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--status", type=str.upper, choices=_STATUSES, metavar="S", help=", ".join(_STATUSES)
+    )
+    command.add_argument("--flow", metavar="F", help="of this flow only")
+    command.add_argument("--type", type=str.upper, choices=_TYPES, metavar="T", help=", ".join(_TYPES))
+    command.add_argument("--name", metavar="N", help="of this name only")
+    command.add_argument("--owner", metavar="O", help="that this person started")
+    command.add_argument("--parent", metavar="ID", help="children of this execution only")
+    command.add_argument("--roots", action="store_true", help="without children of others")
+    command.add_argument(
+        "--text", metavar="T", help="with this text in their id, name, flow, message, inputs or log"
+    )
+    command.add_argument(
+        "--since", metavar="TIME", help="created then or later: 2026-03-01T12:00, or 30m, 12h, 14d ago"
+    )
+    command.add_argument("--until", metavar="TIME", help="created before")
 
 
 def _add_inputs(command: argparse.ArgumentParser, when: str = "") -> None:

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from ..engine.flows import FlowLibrary
-from ..engine.places import store_url
-from ..engine.service import Engine
+from ..engine.many import Action, Outcome, act_on, ids_of
+from ..engine.places import owner_concurrent, store_url
+from ..engine.service import Engine, now
 from ..errors import InvalidInputError
-from ..model import ExecutionView, LogLine, Status, VariableView
-from ..store import open_store
+from ..model import ExecutionType, ExecutionView, LogLine, Status, VariableView
+from ..store import ExecutionFilter, open_store
 from . import NOT_ENDED_WELL, SUCCESS, printing
 from .running import Following, run_to_end, work
 
@@ -32,7 +36,7 @@ def _engine(options: argparse.Namespace) -> Iterator[Engine]:
     if not os.path.isdir(root):
         raise InvalidInputError(f"there is no directory {root}: give another --root")
     store = open_store(store_url(options.store))
-    engine = Engine(store, FlowLibrary(root))
+    engine = Engine(store, FlowLibrary(root), owner_concurrent=owner_concurrent())
     try:
         yield engine
     finally:
@@ -48,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     logging.getLogger("jupyter_flows").addHandler(logging.NullHandler())
     with _engine(options) as engine:
         inputs = _inputs(options)
-        started = engine.start(options.flow, inputs, name=options.name, key=options.key)
+        started = _started(engine, options, inputs)
         on_line = None if options.json else _print_log_line
         ended = asyncio.run(run_to_end(engine, started.id, options.slots, on_line))
         if ended is None:
@@ -65,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def start(options: argparse.Namespace) -> int:
     with _engine(options) as engine:
-        started = engine.start(options.flow, _inputs(options), name=options.name, key=options.key)
+        started = _started(engine, options, _inputs(options))
         if options.json:
             printing.as_json(started)
         else:
@@ -85,19 +89,14 @@ def worker(options: argparse.Namespace) -> int:
 
 def executions(options: argparse.Namespace) -> int:
     with _engine(options) as engine:
-        page = engine.executions(
-            status=Status(options.status) if options.status else None,
-            flow=options.flow,
-            text=options.text,
-            roots_only=options.roots,
-            limit=options.limit,
-        )
+        found = msgspec.structs.asdict(_filter(options))
+        page = engine.executions(**{**found, "limit": options.limit, "cursor": options.cursor})
         if options.json:
             printing.as_json({"executions": page.executions, "next": page.next})
         else:
             printing.executions(page.executions)
             if page.next is not None:
-                _say(f"there are more than {options.limit}: see them with --limit")
+                _say(f"there are more than {options.limit}: see them with --cursor {page.next}, or --limit")
     return SUCCESS
 
 
@@ -197,28 +196,61 @@ def restore(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def cancel(options: argparse.Namespace) -> int:
+def again(options: argparse.Namespace) -> int:
     with _engine(options) as engine:
-        _print_decided(engine.cancel(options.id), options)
+        found = engine.again(options.id, same_code=options.same_code, name=options.name, owner=_person())
+        if options.json:
+            printing.as_json(found)
+        else:
+            print(found.id)
     return SUCCESS
+
+
+def cancel(options: argparse.Namespace) -> int:
+    return _many(options, Action.CANCEL)
 
 
 def pause(options: argparse.Namespace) -> int:
-    with _engine(options) as engine:
-        _print_decided(engine.pause(options.id), options)
-    return SUCCESS
+    return _many(options, Action.PAUSE)
 
 
 def resume(options: argparse.Namespace) -> int:
-    with _engine(options) as engine:
-        _print_decided(engine.resume(options.id), options)
-    return SUCCESS
+    return _many(options, Action.RESUME)
 
 
 def archive(options: argparse.Namespace) -> int:
+    return _many(options, Action.ARCHIVE)
+
+
+def delete(options: argparse.Namespace) -> int:
+    return _many(options, Action.DELETE)
+
+
+def _many(options: argparse.Namespace, action: Action) -> int:
+    """One execution is printed as it is then; of several, and of those that a filter finds, what became."""
+    wanted = _filter(options)
+    if bool(options.ids) == (wanted != ExecutionFilter()):
+        raise InvalidInputError(
+            "give ids of executions, or options that find them, such as --flow or --status"
+        )
     with _engine(options) as engine:
-        _print_decided(engine.archive(options.id), options)
-    return SUCCESS
+        if len(options.ids) == 1 and action is not Action.DELETE:
+            act = getattr(engine, action.value)
+            _print_decided(act(options.ids[0]), options)
+            return SUCCESS
+        if len(options.ids) == 1:
+            engine.delete(options.ids[0])
+            outcome = Outcome(done=options.ids)
+        else:
+            outcome = act_on(engine, action, options.ids or list(ids_of(engine, wanted)), owner=_person())
+    if options.json:
+        printing.as_json(outcome)
+    else:
+        for execution_id in outcome.done:
+            print(execution_id)
+        for refusal in outcome.refused:
+            _say(" ".join(refusal.error.message.split()))
+    return NOT_ENDED_WELL if outcome.refused else SUCCESS
 
 
 # --- helpers ------------------------------------------------------------------------------------
@@ -232,6 +264,57 @@ def _root(options: argparse.Namespace) -> str:
     flow = os.path.realpath(getattr(options, "flow", None) or "")
     is_elsewhere = os.path.isfile(flow) and not flow.startswith(os.path.join(os.path.realpath("."), ""))
     return os.path.dirname(flow) if is_elsewhere else "."
+
+
+def _started(engine: Engine, options: argparse.Namespace, inputs: dict[str, Any]) -> ExecutionView:
+    return engine.start(
+        options.flow,
+        inputs,
+        name=options.name,
+        key=options.key,
+        options=_values(options.options, "option", "--option"),
+        owner=_person(),
+    )
+
+
+def _person() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # this user id has no name
+        return None
+
+
+def _filter(options: argparse.Namespace) -> ExecutionFilter:
+    return ExecutionFilter(
+        status=Status(options.status) if options.status else None,
+        flow=options.flow,
+        text=options.text,
+        type=ExecutionType(options.type) if options.type else None,
+        name=options.name,
+        owner=options.owner,
+        parent_id=options.parent,
+        roots_only=options.roots,
+        created_after=_instant(options.since),
+        created_before=_instant(options.until),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    """An instant in ISO 8601, here where the zone is left out, or a time before now: 30m, 12h, 14d."""
+    if text is None:
+        return None
+    if ago := re.fullmatch(r"(\d+)([mhd])", text):
+        return (
+            now()
+            - int(ago[1])
+            * {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[ago[2]]
+        )
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise InvalidInputError(
+            f"{text!r} is no time: write 2026-03-01T12:00, or 30m, 12h, 14d for a time before now"
+        ) from None
 
 
 def _inputs(options: argparse.Namespace) -> dict[str, Any]:

@@ -368,8 +368,8 @@ class Engine:
                 raise _no_execution(savepoint_id)
             return current_source(self.library, transaction, execution)
 
-    def archive(self, execution_id: str) -> ExecutionView:
-        """Delete the savepoints of an ended execution, and the chunks that nothing refers to any more.
+    def archive(self, execution_id: str, *, sweeps: bool = True) -> ExecutionView:
+        """Delete the savepoints of an ended execution, and, if it `sweeps`, chunks that nothing refers to.
 
         Raises ConflictError when it has not ended.
         """
@@ -378,11 +378,12 @@ class Engine:
             if not execution.status.is_final:
                 raise refused(execution, "archiving", "cancel it first, or wait for its end")
             ledger.advance(execution, Archived(at=ledger.now))
-            ledger.transaction.sweep_chunks()
+            if sweeps:
+                ledger.transaction.sweep_chunks()
 
         return self._decide(execution_id, archive)
 
-    def delete(self, execution_id: str) -> None:
+    def delete(self, execution_id: str, *, sweeps: bool = True) -> None:
         """Remove an ended execution with all that belongs to it, its descendants too.
 
         Raises ResourceNotFoundError, and ConflictError when it or a descendant has not ended.
@@ -394,7 +395,8 @@ class Engine:
             if not execution.status.is_final:
                 raise refused(execution, "deleting", "cancel it first, or wait for its end")
             ledger.advance(execution, Deleted(at=ledger.now))
-            transaction.sweep_chunks()
+            if sweeps:
+                transaction.sweep_chunks()
 
         self.write(delete)
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from .options import NO_OPTIONS, FlowOptions
+from .showing import masked, shortened
 from .value import Value
 from .words import ExecutionType, LogLevel, ReturnWhen, Status, Wish
 
@@ -103,6 +104,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     archived_at: datetime | None = None
 
     def view(self) -> ExecutionView:
+        inputs = {key: value.shown() for key, value in self.inputs.items()}
+        if self.type is ExecutionType.CONNECTION:
+            inputs = masked(inputs)
         return ExecutionView(
             id=self.id,
             type=self.type,
@@ -112,7 +116,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
             status=self.status,
             wish=self.wish,
             message=self.message,
-            input_value={key: value.shown() for key, value in self.inputs.items()},
+            input_value=inputs,
             output_value={key: value.shown() for key, value in self.outputs.items()},
             parent_id=self.parent_id,
             attempts=self.attempts,
@@ -154,6 +158,18 @@ class ExecutionView(msgspec.Struct, frozen=True, kw_only=True):
     archived_at: datetime | None = None
     children: int = 0
     savepoints: int = 0
+    is_short: bool = False
+
+    def short(self) -> ExecutionView:
+        """As lists show it: `is_short` says that long values were cut, and a traceback left out."""
+        inputs, outputs = shortened(self.input_value), shortened(self.output_value)
+        error = None if self.error is None else msgspec.structs.replace(self.error, traceback="")
+        is_short = (inputs, outputs, error) != (self.input_value, self.output_value, self.error)
+        if not is_short:
+            return self
+        return msgspec.structs.replace(
+            self, input_value=inputs, output_value=outputs, error=error, is_short=True
+        )
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

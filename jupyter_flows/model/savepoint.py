@@ -9,6 +9,7 @@ import msgspec
 
 from .calls import Call
 from .execution import ErrorInfo
+from .showing import masked_text
 from .value import Value
 from .words import SavepointKind
 
@@ -87,10 +88,10 @@ class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
             kind=self.draft.kind,
             created_at=self.created_at,
             action=_action(self.call),
-            last_command=self.draft.site.source,
+            last_command=masked_text(self.draft.site.source),
             cell=self.draft.site.cell,
             line=self.draft.site.line,
-            source=self.draft.site.source,
+            source=masked_text(self.draft.site.source),
             function=self.draft.site.function,
             exact=self.draft.exact,
             inexact_reason=self.draft.inexact_reason,

@@ -108,6 +108,11 @@ class Refusing(JupyterHandler):
 class FlowsHandler(Refusing, APIHandler):
     """Speaks JSON in both directions."""
 
+    @property
+    def person(self) -> str:
+        """Who asks: the owner of what is started."""
+        return str(self.current_user.username)
+
     def given(self, described: Endpoint) -> list[msgspec.Struct]:
         """The decoded query or body. Raises InvalidInputError."""
         if described.query is not None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from .. import __version__
+from ..engine.many import Outcome, act_on, ids_of
 from ..engine.service import Engine
+from ..errors import InvalidInputError
 from ..model import ExecutionView, SavepointView
+from ..store import ExecutionFilter
 from . import messages
 from .endpoint import PREFIX, FlowsHandler, UnknownCall, endpoint
 from .events import EventsHandler
@@ -27,6 +32,11 @@ class ExecutionsCall(FlowsHandler):
             parent_id=query.parent_id,
             roots_only=query.roots,
             text=query.text,
+            type=query.type,
+            name=query.name,
+            owner=query.owner,
+            created_after=query.created_after,
+            created_before=query.created_before,
             limit=query.limit,
             cursor=query.cursor,
         )
@@ -34,7 +44,26 @@ class ExecutionsCall(FlowsHandler):
 
     @endpoint("execute", "Start a flow", ExecutionView, status=201, body=messages.StartBody)
     def post(self, engine: Engine, body: messages.StartBody) -> ExecutionView:
-        return engine.start(body.flow, body.inputs, name=body.name, key=body.key)
+        return engine.start(
+            body.flow,
+            body.inputs,
+            name=body.name,
+            key=body.key,
+            options=body.options,
+            owner=self.person,
+        )
+
+
+class ManyCall(FlowsHandler):
+    @endpoint("execute", "Do something to many executions", Outcome, body=messages.ManyBody)
+    def post(self, engine: Engine, body: messages.ManyBody) -> Outcome:
+        if (body.ids is None) == (body.filter is None):
+            raise InvalidInputError("Give either ids or a filter.")
+        if body.filter is None:
+            return act_on(engine, body.action, body.ids or (), owner=self.person)
+        fields = msgspec.structs.asdict(body.filter)
+        wanted = ExecutionFilter(roots_only=fields.pop("roots"), **fields)
+        return act_on(engine, body.action, list(ids_of(engine, wanted)), owner=self.person)
 
 
 class ExecutionCall(FlowsHandler):
@@ -92,6 +121,27 @@ class ArchiveCall(FlowsHandler):
         return engine.archive(execution_id)
 
 
+class AgainCall(FlowsHandler):
+    @endpoint(
+        "execute",
+        "Start a new execution with its inputs",
+        ExecutionView,
+        status=201,
+        body=messages.AgainBody,
+    )
+    def post(self, engine: Engine, execution_id: str, body: messages.AgainBody) -> ExecutionView:
+        return engine.again(execution_id, same_code=body.same_code, name=body.name, owner=self.person)
+
+
+class DeleteCall(FlowsHandler):
+    @endpoint(
+        "write", "Remove it and its descendants, after its end", messages.Deleted, body=messages.EmptyBody
+    )
+    def post(self, engine: Engine, execution_id: str, body: messages.EmptyBody) -> messages.Deleted:  # noqa: ARG002
+        engine.delete(execution_id)
+        return messages.Deleted(id=execution_id)
+
+
 class SavepointCall(FlowsHandler):
     @endpoint("read", "One savepoint", SavepointView)
     def get(self, engine: Engine, savepoint_id: str) -> SavepointView:
@@ -143,6 +193,7 @@ class OpenAPICall(FlowsHandler):
 ROUTES: dict[str, type[Any]] = {
     "flows": FlowsCall,
     "executions": ExecutionsCall,
+    "executions/many": ManyCall,
     "executions/{execution_id}": ExecutionCall,
     "executions/{execution_id}/children": ChildrenCall,
     "executions/{execution_id}/savepoints": SavepointsCall,
@@ -152,6 +203,8 @@ ROUTES: dict[str, type[Any]] = {
     "executions/{execution_id}/pause": PauseCall,
     "executions/{execution_id}/resume": ResumeCall,
     "executions/{execution_id}/archive": ArchiveCall,
+    "executions/{execution_id}/again": AgainCall,
+    "executions/{execution_id}/delete": DeleteCall,
     "savepoints/{savepoint_id}": SavepointCall,
     "savepoints/{savepoint_id}/variables": VariablesCall,
     "savepoints/{savepoint_id}/restore": RestoreCall,

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..model import ExecutionView, FlowView, LogLine, SavepointView, Status, VariableView
+from ..engine.many import Action
+from ..model import ExecutionType, ExecutionView, FlowView, LogLine, SavepointView, Status, VariableView
+
+# With its zone: without one, nobody knows when it is.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # --- taken --------------------------------------------------------------------------------------
 
 
 class ExecutionsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which executions. `roots`: those without a parent; `text` is looked for in their names and messages."""
+    """Which executions. `roots`: those without a parent; `text` is looked for in id, name, flow, message,
+    inputs and log; `created_after` is included, `created_before` not."""
 
     status: Status | None = None
     flow: str | None = None
     parent_id: str | None = None
     roots: bool = False
     text: str | None = None
+    type: ExecutionType | None = None
+    name: str | None = None
+    owner: str | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
     limit: int = 100
     cursor: str | None = None
 
@@ -37,12 +48,14 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`flow` by name or path; with `key` a repetition returns the execution that it started first."""
+    """`flow` by name or path; with `key` a repetition returns the execution that it started first.
+    `options` replace those that the flow declares."""
 
     flow: str
     inputs: dict[str, Any] = {}
     name: str | None = None
     key: str | None = None
+    options: dict[str, Any] = {}
 
 
 class RestoreBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +71,36 @@ class ForkBody(RestoreBody, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     inputs: dict[str, Any] = {}
     name: str | None = None
+
+
+class AgainBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`same_code`: the version that it ran, not the flow as it is now."""
+
+    same_code: bool = False
+    name: str | None = None
+
+
+class ManyFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As the query of a list."""
+
+    status: Status | None = None
+    flow: str | None = None
+    parent_id: str | None = None
+    roots: bool = False
+    text: str | None = None
+    type: ExecutionType | None = None
+    name: str | None = None
+    owner: str | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+
+class ManyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An `action` on the executions of `ids`, or on all that a `filter` finds."""
+
+    action: Action
+    ids: list[str] | None = None
+    filter: ManyFilter | None = None
 
 
 class EmptyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +119,10 @@ class Executions(msgspec.Struct, frozen=True, kw_only=True):
 
     executions: list[ExecutionView]
     next: str | None = None
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
 
 
 class Children(msgspec.Struct, frozen=True, kw_only=True):

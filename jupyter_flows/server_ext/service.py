@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.flows import FlowLibrary
+from ..engine.places import owner_concurrent
 from ..engine.service import Engine
 from ..engine.worker import Worker
 from ..errors import EngineException, InternalError, StoreError
@@ -99,7 +100,7 @@ class FlowsService:
         engine = None
         try:
             self._store = await asyncio.to_thread(open_store, self._store_url)
-            engine = Engine(self._store, FlowLibrary(self._root))
+            engine = Engine(self._store, FlowLibrary(self._root), owner_concurrent=owner_concurrent())
             if self._make_worker is not None:
                 self.worker = self._make_worker(engine)
                 await self.worker.start()

@@ -241,7 +241,7 @@ class Executions(Session):
         statement = _views.order_by(executions.c.id.desc()).limit(filter.limit + 1)
         for condition in _conditions(filter):
             statement = statement.where(condition)
-        found = [_view(row) for row in self.execute(statement).mappings()]
+        found = [_view(row).short() for row in self.execute(statement).mappings()]
         shown = tuple(found[: filter.limit])
         return Page(executions=shown, next=shown[-1].id if len(found) > filter.limit and shown else None)
 

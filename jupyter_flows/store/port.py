@@ -147,7 +147,8 @@ class Transaction(Protocol):
     def view(self, execution_id: str) -> ExecutionView | None:
         """With its counts of children and savepoints."""
 
-    def views(self, filter: ExecutionFilter) -> Page: ...
+    def views(self, filter: ExecutionFilter) -> Page:
+        """Views that are `short`."""
 
     def children(self, parent_id: str) -> list[Execution]:
         """In the order they were created."""

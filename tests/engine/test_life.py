@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from jupyter_flows.engine.many import Action, act_on, ids_of
 from jupyter_flows.engine.service import now
 from jupyter_flows.errors import ConflictError, InvalidInputError, ResourceNotFoundError
 from jupyter_flows.model import ExecutionView, Status
+from jupyter_flows.store import ExecutionFilter
 
 from .house import House
 
@@ -411,3 +413,41 @@ def test_options_are_checked_where_they_are_given(house: House) -> None:
     options(house, "flow", "{'retries': 'often'}")
     (flow,) = house.engine.flows()
     assert "The options of flow.py cannot be used" in str(flow.error)
+
+
+def test_one_action_on_many_tells_what_became_of_each(house: House) -> None:
+    house.flow("flow", "Log(text='x')")
+    done = house.run("flow", {"n": 1})
+    created = [house.engine.start("flow").id for _ in range(3)]
+    everything = list(ids_of(house.engine, ExecutionFilter(flow="flow")))
+    outcome = act_on(house.engine, Action.CANCEL, everything)
+    assert outcome.done == list(reversed(created))
+    (refused,) = outcome.refused
+    assert (refused.execution_id, refused.error.type) == (done.id, "ConflictError")
+    assert act_on(house.engine, Action.ARCHIVE, everything).refused == []
+    again = act_on(house.engine, Action.AGAIN, [done.id, "nobody"])
+    assert house.engine.execution(again.started[0]).input_value == {"n": 1}
+    assert [one.error.type for one in again.refused] == ["ResourceNotFoundError"]
+    outcome = act_on(house.engine, Action.DELETE, everything)
+    assert outcome.done == everything
+    assert [view.id for view in house.engine.executions().executions] == again.started
+
+
+def test_lists_are_short_and_passwords_are_shown_to_nobody(house: House) -> None:
+    house.flow(
+        "flow",
+        "Connect(connector_type='SQL', inputs={"
+        "'url': Value(json='postgresql://me:top-secret@host/db'), "
+        "'headers': Value(json={'Authorization': 'Bearer top-secret'}), "
+        "'fetch': Value(json='SELECT 1 ' + 'x' * 1000)}, run=False)",
+    )
+    view = house.run("flow")
+    (listed,) = house.engine.children(view.id)
+    whole = house.engine.execution(listed.id)
+    assert listed.is_short
+    assert listed.input_value["fetch"]["text"].startswith("SELECT 1 xxx")
+    assert not whole.is_short
+    assert len(whole.input_value["fetch"]) > 1000
+    for one in (listed, whole):
+        assert "top-secret" not in str(one)
+        assert one.input_value["url"] == "postgresql://me:***@host/db"

@@ -187,3 +187,24 @@ async def test_our_own_faults_are_500_and_tell_no_secrets(client, service, monke
     code, problem = await client.refused("flows")
     assert (code, problem["type"]) == (500, "InternalError")
     assert "secret" not in problem["message"]
+
+
+async def test_again_delete_and_many(client):
+    body = {"flow": "double", "inputs": {"size": 2}, "options": {"priority": 3}}
+    first = await client.post("executions", body, ExecutionView)
+    assert first.priority == 3
+    assert first.owner is not None
+    again = await client.post(f"executions/{first.id}/again", {}, ExecutionView)
+    assert (again.input_value, again.priority) == ({"size": 2}, 0)
+    created = first.created_at.isoformat().replace("+00:00", "Z")
+    page = await client.get("executions", messages.Executions, created_before=created)
+    assert page.executions == []
+    page = await client.get("executions", messages.Executions, created_after=created)
+    assert len(page.executions) == 2
+    many = await client.post("executions/many", {"action": "cancel", "filter": {"flow": "double"}})
+    assert many["done"] == [again.id, first.id]
+    deleted = await client.post(f"executions/{first.id}/delete", {})
+    assert deleted == {"id": first.id}
+    many = await client.post("executions/many", {"action": "delete", "ids": [first.id, again.id]})
+    assert many["done"] == [again.id]
+    assert [one["error"]["type"] for one in many["refused"]] == ["ResourceNotFoundError"]
