@@ -24,7 +24,7 @@ from ..engine.many import Action, Outcome, act_on, ids_of
 from ..engine.places import owner_concurrent, store_url
 from ..engine.service import Engine, now
 from ..errors import InvalidInputError
-from ..model import ExecutionType, ExecutionView, LogLine, Status, VariableView
+from ..model import ExecutionType, ExecutionView, LogLine, Status
 from ..store import ExecutionFilter, open_store
 from . import NOT_ENDED_WELL, SUCCESS, printing
 from .running import Following, run_to_end, work
@@ -157,20 +157,22 @@ def variables(options: argparse.Namespace) -> int:
 def diff(options: argparse.Namespace) -> int:
     """Compares by what was kept of each variable; nothing is loaded."""
     with _engine(options) as engine:
-        before = {_place(variable): variable for variable in engine.variables(options.before)}
-        after = {_place(variable): variable for variable in engine.variables(options.after)}
-    added = [after[place] for place in after if place not in before]
-    removed = [before[place] for place in before if place not in after]
-    changed = [
-        (before[place], after[place])
-        for place in after
-        if place in before and _differs(before[place], after[place])
-    ]
+        found = engine.difference(options.before, options.after)
     if options.json:
-        pairs = [{"before": old, "after": new} for old, new in changed]
-        printing.as_json({"added": added, "removed": removed, "changed": pairs})
+        printing.as_json(
+            {
+                "added": [change.after for change in found if change.kind == "added"],
+                "removed": [change.before for change in found if change.kind == "removed"],
+                "changed": [
+                    {"before": change.before, "after": change.after, "detail": change.detail}
+                    for change in found
+                    if change.kind == "changed"
+                ],
+                "same": sum(change.kind == "same" for change in found),
+            }
+        )
     else:
-        printing.difference(added, removed, changed)
+        printing.difference(found)
     return SUCCESS
 
 
@@ -346,16 +348,6 @@ def _content(value: str) -> bytes:
             return file.read()
     except OSError as error:
         raise InvalidInputError(f"the file {value[1:]} cannot be read: {error.strerror}") from None
-
-
-def _place(variable: VariableView) -> tuple[str, str]:
-    return variable.scope, variable.name
-
-
-def _differs(before: VariableView, after: VariableView) -> bool:
-    if before.digest and after.digest:
-        return before.digest != after.digest
-    return before != after
 
 
 def _code(execution: ExecutionView) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..model import ExecutionView, LogLine, SavepointView, VariableView
+from ..model import ExecutionView, LogLine, SavepointView, VariableChange, VariableView
 
 
 def as_json(value: Any) -> None:
@@ -93,14 +93,14 @@ def variables(views: Iterable[VariableView]) -> None:
     _table(("SCOPE", "NAME", "TYPE", "SHAPE", "SIZE", "VALUE"), rows, "no variables")
 
 
-def difference(
-    added: Iterable[VariableView],
-    removed: Iterable[VariableView],
-    changed: Iterable[tuple[VariableView, VariableView]],
-) -> None:
-    rows = [("+", view.scope, view.name, _described(view)) for view in added]
-    rows += [("-", view.scope, view.name, _described(view)) for view in removed]
-    rows += [("~", new.scope, new.name, f"{_described(old)} -> {_described(new)}") for old, new in changed]
+def difference(changes: Iterable[VariableChange]) -> None:
+    rows = []
+    for sign, kind in (("+", "added"), ("-", "removed"), ("~", "changed")):
+        for change in changes:
+            if change.kind == kind:
+                view = change.after or change.before
+                assert view is not None
+                rows.append((sign, change.scope, change.name, change.detail or _described(view)))
     _table(("", "SCOPE", "NAME", "VALUE"), rows, "no differences")
 
 

@@ -26,6 +26,7 @@ from ..model import (
     SavepointView,
     Status,
     Value,
+    VariableChange,
     VariableView,
 )
 from ..store import Change, ExecutionFilter, Page, Store, Transaction, TransactionAborted
@@ -148,6 +149,16 @@ class Engine:
         with self.store.reading() as transaction:
             manifest = Ledger(transaction, self.clock()).savepoint(savepoint_id).draft.manifest
         return list(Manifest.from_bytes(manifest).variables()) if manifest else []
+
+    def difference(self, before_id: str, after_id: str) -> list[VariableChange]:
+        """What became of each variable between two savepoints, without unpickling. Raises as `variables`."""
+        from ..snapshot import Manifest, diff
+
+        with self.store.reading() as transaction:
+            ledger = Ledger(transaction, self.clock())
+            kept = [ledger.savepoint(savepoint_id).draft.manifest for savepoint_id in (before_id, after_id)]
+        before, after = (Manifest.from_bytes(manifest) for manifest in kept)
+        return list(diff(before, after))
 
     def log(self, execution_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Lines with a number greater than `after`, in order. Raises ResourceNotFoundError."""

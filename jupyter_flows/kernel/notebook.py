@@ -22,6 +22,7 @@ from traitlets import Type
 
 from .. import flow_api, model, protocol
 from ..errors import EngineException, InternalError, LifecycleSignal, SavepointError, from_parts
+from ..snapshot import begin_here
 from .link import Link
 from .live import LiveChildren
 from .magics import FlowCommands
@@ -249,5 +250,6 @@ def launch(on_bound: Callable[[], None] = lambda: None) -> None:
     """
     app = IPKernelApp.instance(kernel_class=FlowsKernel)
     app.initialize()
+    begin_here()  # what IPython sets in the environment is no change that the notebook made
     on_bound()
     app.start()

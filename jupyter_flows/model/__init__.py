@@ -50,7 +50,7 @@ from .execution import (
 )
 from .flow import Cell, FlowSource, FlowView
 from .options import NO_OPTIONS, FlowOptions
-from .savepoint import Missing, Savepoint, SavepointDraft, SavepointView, Site, VariableView
+from .savepoint import Missing, Savepoint, SavepointDraft, SavepointView, Site, VariableChange, VariableView
 from .value import Value
 from .words import (
     CellKind,
@@ -120,6 +120,7 @@ __all__ = [
     "StartFlow",
     "Status",
     "Value",
+    "VariableChange",
     "VariableView",
     "Wait",
     "WaitFor",

@@ -180,3 +180,17 @@ class VariableView(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     missing: str | None = None
     extra: dict[str, Any] = {}
+
+
+class VariableChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One variable in two savepoints: `kind` is "added", "removed", "changed" or "same".
+
+    `detail` says in a few words what changed; `before` and `after` are the views, None where it is not.
+    """
+
+    kind: str
+    scope: str
+    name: str
+    detail: str = ""
+    before: VariableView | None = None
+    after: VariableView | None = None

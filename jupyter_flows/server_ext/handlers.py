@@ -154,6 +154,14 @@ class VariablesCall(FlowsHandler):
         return messages.Variables(variables=engine.variables(savepoint_id))
 
 
+class DifferenceCall(FlowsHandler):
+    @endpoint("read", "What its variables became in another one, without loading any", messages.Difference)
+    def get(self, engine: Engine, savepoint_id: str, other_id: str) -> messages.Difference:
+        found = engine.difference(savepoint_id, other_id)
+        changes = [change for change in found if change.kind != "same"]
+        return messages.Difference(changes=changes, same=len(found) - len(changes))
+
+
 class RestoreCall(FlowsHandler):
     @endpoint("execute", "Put its execution back to it and go on", ExecutionView, body=messages.RestoreBody)
     def post(self, engine: Engine, savepoint_id: str, body: messages.RestoreBody) -> ExecutionView:
@@ -207,6 +215,7 @@ ROUTES: dict[str, type[Any]] = {
     "executions/{execution_id}/delete": DeleteCall,
     "savepoints/{savepoint_id}": SavepointCall,
     "savepoints/{savepoint_id}/variables": VariablesCall,
+    "savepoints/{savepoint_id}/diff/{other_id}": DifferenceCall,
     "savepoints/{savepoint_id}/restore": RestoreCall,
     "savepoints/{savepoint_id}/fork": ForkCall,
     "status": StatusCall,

@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ..engine.many import Action
-from ..model import ExecutionType, ExecutionView, FlowView, LogLine, SavepointView, Status, VariableView
+from ..model import (
+    ExecutionType,
+    ExecutionView,
+    FlowView,
+    LogLine,
+    SavepointView,
+    Status,
+    VariableChange,
+    VariableView,
+)
 
 # With its zone: without one, nobody knows when it is.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -139,6 +148,13 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
 class Variables(msgspec.Struct, frozen=True, kw_only=True):
     variables: list[VariableView]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What was added, removed or changed, and how many variables are the `same`."""
+
+    changes: list[VariableChange]
+    same: int
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,23 +10,23 @@ cannot be pickled becomes a placeholder; only what changed since `previous` is s
 
 from ..reducer import reducer
 from .chunks import Chunks, DirectoryChunks, MemoryChunks
-from .difference import Change, diff
+from .difference import diff
 from .loading import load
 from .manifest import FORMAT_VERSION, Manifest
 from .placeholder import Placeholder
-from .process_state import ProcessState
+from .process_state import ProcessState, begin_here
 from .saving import save
 from .values import decode_value, encode_value
 
 __all__ = [
     "FORMAT_VERSION",
-    "Change",
     "Chunks",
     "DirectoryChunks",
     "Manifest",
     "MemoryChunks",
     "Placeholder",
     "ProcessState",
+    "begin_here",
     "decode_value",
     "diff",
     "encode_value",

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from ..model import VariableView
+from ..model import VariableChange, VariableView
 from .manifest import Manifest
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One variable in two savepoints: `kind` is "added", "removed", "changed" or "same".
-
-    `detail` says in a few words what changed; `before` and `after` are the views, None where it is not.
-    """
-
-    kind: str
-    scope: str
-    name: str
-    detail: str = ""
-    before: VariableView | None = None
-    after: VariableView | None = None
-
-
-def diff(before: Manifest, after: Manifest) -> tuple[Change, ...]:
+def diff(before: Manifest, after: Manifest) -> tuple[VariableChange, ...]:
     """The variables of both savepoints, in the order of `after`, those that are gone behind them."""
     old = {(view.scope, view.name): view for view in before.variables()}
     changes = []
@@ -32,15 +16,17 @@ def diff(before: Manifest, after: Manifest) -> tuple[Change, ...]:
         former = old.pop((view.scope, view.name), None)
         if former is None:
             kind, detail = "added", ""
-        elif former.digest == view.digest:
+        elif former.digest == view.digest and (view.digest or former == view):
             kind, detail = "same", ""
         else:
             kind, detail = "changed", _what_changed(former, view)
         changes.append(
-            Change(kind=kind, scope=view.scope, name=view.name, detail=detail, before=former, after=view)
+            VariableChange(
+                kind=kind, scope=view.scope, name=view.name, detail=detail, before=former, after=view
+            )
         )
     changes += [
-        Change(kind="removed", scope=view.scope, name=view.name, before=view) for view in old.values()
+        VariableChange(kind="removed", scope=view.scope, name=view.name, before=view) for view in old.values()
     ]
     return tuple(changes)
 

@@ -21,7 +21,16 @@ from typing import Any
 
 from ..reducer import put_back, registered
 
-_ENVIRONMENT_AT_START = dict(os.environ)
+_ENVIRONMENT_AT_START: dict[str, str] = {}
+
+
+def begin_here() -> None:
+    """Take the environment as it is now for the one that this process was started with."""
+    _ENVIRONMENT_AT_START.clear()
+    _ENVIRONMENT_AT_START.update(os.environ)
+
+
+begin_here()
 
 
 class ProcessState:

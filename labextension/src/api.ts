@@ -97,6 +97,16 @@ export interface IFlowView {
   error: string | null;
 }
 
+/** What became of a variable between two savepoints; `detail` says what changed. */
+export interface IVariableChange {
+  kind: 'added' | 'removed' | 'changed';
+  scope: string;
+  name: string;
+  detail: string;
+  before: IVariableView | null;
+  after: IVariableView | null;
+}
+
 /** One change in the store, as the WebSocket tells it. */
 export interface IChange {
   seq: number;
@@ -148,6 +158,7 @@ export interface IFlowsApi {
   log(id: string, after: number): Promise<ILogLine[]>;
   notebook(id: string): Promise<Record<string, Json>>;
   variables(savepointId: string): Promise<IVariableView[]>;
+  difference(beforeId: string, afterId: string): Promise<IVariableChange[]>;
   start(flow: string, inputs: Record<string, Json>): Promise<IExecutionView>;
   cancel(id: string): Promise<IExecutionView>;
   pause(id: string): Promise<IExecutionView>;

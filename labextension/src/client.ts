@@ -10,6 +10,7 @@ import type {
   IFlowView,
   ILogLine,
   ISavepointView,
+  IVariableChange,
   IVariableView,
   Json
 } from './api';
@@ -61,6 +62,11 @@ export class FlowsClient implements IFlowsApi {
 
   notebook(id: string): Promise<Record<string, Json>> {
     return this._call('GET', below('executions', id, 'notebook'));
+  }
+
+  async difference(beforeId: string, afterId: string): Promise<IVariableChange[]> {
+    const path = `${below('savepoints', beforeId, 'diff')}/${encodeURIComponent(afterId)}`;
+    return (await this._call<{ changes: IVariableChange[] }>('GET', path)).changes;
   }
 
   async variables(savepointId: string): Promise<IVariableView[]> {

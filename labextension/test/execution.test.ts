@@ -80,6 +80,15 @@ describe('the view of an execution', () => {
     expect(server.asked).toEqual(['variables s', 'variables s']);
   });
 
+  it('compares a savepoint with the one before it, once; the first has none', async () => {
+    const model = new ExecutionModel(server, 'e', 'savepoints');
+    await model.loadDifference(aSavepoint('first', 1, { parent_id: null }));
+    await model.loadDifference(aSavepoint('second', 2, { parent_id: 'first' }));
+    await model.loadDifference(aSavepoint('second', 2, { parent_id: 'first' }));
+    expect(model.difference('second')).toEqual({ value: [], error: null });
+    expect(server.asked).toEqual(['difference first second']);
+  });
+
   it('follows its children', async () => {
     server.known.push(anExecution('child', 0, { parent_id: 'e' }));
     const model = new ExecutionModel(server, 'e', 'children');

@@ -123,6 +123,9 @@ export class FakeServer implements IFlowsApi {
     return this._answer(`notebook ${id}`, () => ({}));
   }
 
+  difference(beforeId: string, afterId: string): Promise<never[]> {
+    return this._answer(`difference ${beforeId} ${afterId}`, () => []);
+  }
   variables(savepointId: string): Promise<never[]> {
     return this._answer(`variables ${savepointId}`, () => []);
   }

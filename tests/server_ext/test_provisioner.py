@@ -85,6 +85,9 @@ async def test_a_forked_kernel_has_its_own_directory_environment_and_session(
         assert await value(client, "__import__('os').environ['FLAVOUR']") == "sour"
         assert await value(client, "__import__('os').getsid(0)") == manager.provisioner.pid
         assert await value(client, "'numpy' in __import__('sys').modules") is False
+        # What it was started with is no change that the flow made, and no part of savepoints.
+        kept = "__import__('jupyter_flows.snapshot').snapshot.ProcessState.now().parts['environment']"
+        assert await value(client, kept) == {}
         assert await value(client, "flow_api.Execution.__name__") == "Execution"
 
 

@@ -8,6 +8,7 @@ import type {
   IFlowsApi,
   ILogLine,
   ISavepointView,
+  IVariableChange,
   IVariableView,
   Json
 } from '../api';
@@ -70,6 +71,19 @@ export class ExecutionModel implements ILiveView {
   async loadVariables(savepointId: string): Promise<void> {
     if (this.variables(savepointId).value === null) {
       this._variables.set(savepointId, await attempt(() => this._api.variables(savepointId), null));
+      this._changed.emit();
+    }
+  }
+
+  /** What changed since the savepoint before it; `loadDifference` fetches it. */
+  difference(savepointId: string): IFetched<IVariableChange[]> {
+    return this._differences.get(savepointId) ?? NOT_FETCHED;
+  }
+
+  /** Fetched once, as the variables are; the first savepoint has none before it. */
+  async loadDifference({ id, parent_id }: ISavepointView): Promise<void> {
+    if (parent_id !== null && this.difference(id).value === null) {
+      this._differences.set(id, await attempt(() => this._api.difference(parent_id, id), null));
       this._changed.emit();
     }
   }
@@ -206,6 +220,7 @@ export class ExecutionModel implements ILiveView {
   private _refetchTab = new Coalesced(() => this._loadTab());
   private _savepoints: IFetched<ISavepointView[]> = NOT_FETCHED;
   private _variables = new Map<string, IFetched<IVariableView[]>>();
+  private _differences = new Map<string, IFetched<IVariableChange[]>>();
 }
 
 async function attempt<T>(fetch: () => Promise<T>, before: T | null): Promise<IFetched<T>> {
