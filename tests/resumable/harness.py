@@ -25,10 +25,15 @@ import cloudpickle
 
 from jupyter_flows import resumable
 from jupyter_flows.resumable import knowledge, units
+from jupyter_flows.snapshot.registry import find as snapshot_reducer
 
 from .workers import worker
 
 NAMESPACE = "the flow's namespace"
+
+
+#: Modules of C whose iterators are kept at their place by the reducers of snapshots.
+_WITH_ITERATORS = ("builtins", "collections", "itertools", "_collections", "_csv")
 
 
 class Outcome(BaseException):
@@ -56,6 +61,13 @@ class FlowPickler(cloudpickle.Pickler):
             return resumable.reduce_generator(obj)
         if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
             return resumable.reduce_builtin_method(obj)
+        reducer = snapshot_reducer(type(obj)) if type(obj).__module__ in _WITH_ITERATORS else None
+        if (
+            reducer is not None
+            and not isinstance(obj, type)
+            and (hasattr(obj, "__next__") or type(obj).__module__ == "_csv")
+        ):
+            return reducer(obj, None)
         return super().reducer_override(obj)
 
 

@@ -1,7 +1,20 @@
 """The reducers that come with jupyter_flows; importing this package registers them."""
 
 from .. import dill_reducers
-from . import arrays, classes, files, functions, memory, services, standard, streams, tensors, threads, values
+from . import (
+    arrays,
+    classes,
+    files,
+    functions,
+    iterators,
+    memory,
+    services,
+    standard,
+    streams,
+    tensors,
+    threads,
+    values,
+)
 
 __all__ = [
     "arrays",
@@ -9,6 +22,7 @@ __all__ = [
     "dill_reducers",
     "files",
     "functions",
+    "iterators",
     "memory",
     "services",
     "standard",

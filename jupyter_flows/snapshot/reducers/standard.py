@@ -6,7 +6,6 @@ import csv
 import ctypes
 import functools
 import gc
-import itertools
 import json
 import json.decoder
 import json.scanner
@@ -98,15 +97,6 @@ def _reduce_key(key: Any, _: Saving) -> Any:
 
 def _make_key(function: Any, subject: Any) -> Any:
     return functools.cmp_to_key(function)(subject)
-
-
-@builtin(itertools.pairwise)
-def _reduce_pairs(pairs: Any, _: Saving) -> Any:
-    return _make_pairs, tuple(gc.get_referents(pairs)[:2])
-
-
-def _make_pairs(rest: Any, *before: Any) -> Any:
-    return itertools.pairwise(itertools.chain(before, rest) if before else rest)
 
 
 @builtin(type(ctypes.c_int * 2))
