@@ -18,7 +18,7 @@ from . import units
 from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .instructions import CALLS, operation_at, runs_directly, start_of
-from .normalising import CELLS
+from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
 from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, STATE
 from .variables import locals_of
@@ -87,7 +87,8 @@ def _captured_frame(
     frame: types.FrameType, inner: types.FrameType | None, callee: Callable[..., Any]
 ) -> tuple[Frame, Any]:
     """The frame as it is kept, and the generator it iterates, if that is what it does."""
-    unit, node, scope, steps = _where(frame)
+    where = _where(frame)
+    _, node, scope, _ = where
     variables = variables_of(frame, scope)
     generator = None
     if inner is not None and inner.f_code.co_flags & inspect.CO_GENERATOR:
@@ -98,7 +99,7 @@ def _captured_frame(
         raise Refused(
             f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
-    kept = _kept(unit, scope, steps, role, variables)
+    kept = _kept(frame, where, role, variables)
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
@@ -108,13 +109,14 @@ def _captured_frame(
 
 def running_frame(frame: types.FrameType) -> Frame:
     """The frame of a generator that is running, as `capture` keeps it. Raises Refused."""
-    unit, node, scope, steps = _where(frame)
+    where = _where(frame)
+    _, node, scope, _ = where
     role = _ITERATING.get(type(node), CALL)
     variables = variables_of(frame, scope)
     inner = _running_above(frame)
     if isinstance(node, ast.Call) and inner is not None and not inner.f_code.co_flags & inspect.CO_GENERATOR:
         role = _role(frame, inner, _running_above, node, scope, variables)
-    kept = _kept(unit, scope, steps, role, variables)
+    kept = _kept(frame, where, role, variables)
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
@@ -132,10 +134,11 @@ def _running_above(frame: types.FrameType) -> types.FrameType | None:
 _ITERATING: dict[type[ast.AST], str] = {ast.For: FOR, ast.YieldFrom: DELEGATES}
 
 
-def _kept(unit: units.Unit, scope: units.Scope, steps: Steps, role: str, variables: dict[str, Any]) -> Frame:
+def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
+    unit, _, scope, steps = where
     kept = Frame(unit.digest, scope.place, steps, role)
     if scope.names.exposed_names():
-        kept.cells = cells_of(variables, scope)
+        kept.cells = cells_of(variables, scope, frame)
     for name, value in variables.items():
         if is_kept(name) and name not in kept.cells:
             kept.variables[name] = value
@@ -274,10 +277,16 @@ def variables_of(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
     return locals_of(frame)
 
 
-def cells_of(variables: dict[str, Any], scope: units.Scope) -> dict[str, types.CellType]:
+def cells_of(
+    variables: dict[str, Any], scope: units.Scope, frame: types.FrameType | None = None
+) -> dict[str, types.CellType]:
+    """The cells of a function's shared variables; `frame` is the function's, when it runs. Raises Refused."""
     if not scope.names.exposed_names():
         return {}
     holder = variables.get(CELLS)
+    if holder is None and is_held(scope.names) and frame is not None and frame.f_back is not None:
+        name = scope.node.name  # type: ignore[attr-defined]
+        holder = locals_of(frame.f_back).get(name)
     if isinstance(holder, dict):
         return dict(holder)
     if holder is None:

@@ -284,12 +284,10 @@ def _compile(
     else:
         unpacked = [*names, *variant.flags, NEXT, *([CELLS] if frame.cells else [])]
         tree = function_tree(scope, variant, unpacked, list(frame.cells), scope.names.is_generator)
-        owner = f"{scope.class_name}." if scope.class_name is not None else ""
-        inside = f".factory.<locals>.{owner}{VARIANT_NAME}.<locals>."
-        code = _renamed(unit.compiled(tree), inside, f"{frame.function}.<locals>.")
-        main = code
-        while main.co_name != VARIANT_NAME:
-            main = next(one for one in main.co_consts if isinstance(one, types.CodeType))
+        code = unit.compiled(tree)
+        inside = f"{_main(code).co_qualname}.<locals>."
+        code = _renamed(code, inside, f"{frame.function}.<locals>.")
+        main = _main(code)
     compiled = Compiled(unit, scope, main, tree, variant.flags, code)
     units.register_codes(code, unit, compiled)
     if main is not code:
@@ -297,6 +295,12 @@ def _compile(
         compiled.code = main.replace(co_name=name, co_qualname=frame.function)
         units.register_codes(compiled.code, unit, compiled)
     return compiled
+
+
+def _main(code: types.CodeType) -> types.CodeType:
+    while code.co_name != VARIANT_NAME:
+        code = next(one for one in code.co_consts if isinstance(one, types.CodeType))
+    return code
 
 
 def _renamed(code: types.CodeType, prefix: str, new: str) -> types.CodeType:

@@ -11,9 +11,9 @@ import ast
 
 from . import build
 from .operands import Suspension
-from .walking import children
+from .walking import children, located
 
-_ITERATOR = ".0"
+ITERATOR = ".0"  # the parameter of a lifted function: the iterator that its first loop goes over
 _RESULT = ".result"
 _KEY = ".key"
 _EMPTY: dict[type[ast.AST], ast.expr] = {
@@ -38,6 +38,7 @@ class Lifter(ast.NodeTransformer):
         self._before: list[ast.stmt] = []
         self._kind = "module"
         self._self_name: str | None = None
+        self._consumed: set[ast.AST] = set()
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         lifted: list[ast.stmt] = []
@@ -60,6 +61,15 @@ class Lifter(ast.NodeTransformer):
             elif isinstance(value, ast.AST):
                 setattr(node, field, self.visit(value))
         return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """``any(x.y for x in xs)``: no one but a function of C ever sees the generator, so it stays."""
+        if _consumes(node.func, self._suspends) and node.args and isinstance(node.args[0], ast.GeneratorExp):
+            generator, others = node.args[0], [*node.args[1:], *node.keywords]
+            first = generator.generators[0].iter
+            if not self._suspends(first) and not any(self._suspends(one) for one in others):
+                self._consumed.add(generator)
+        return self.generic_visit(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node  # a lambda has no statement to put a function before
@@ -93,8 +103,8 @@ class Lifter(ast.NodeTransformer):
         inner += [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         is_async = any(generator.is_async for generator in node.generators)
         awaits = is_async or any(_awaits(part) for part in (*inner,))
-        wanted = isinstance(node, ast.GeneratorExp) or any(self._suspends(part) for part in inner)
-        if self._kind == "class" or awaits or not wanted:
+        wanted = isinstance(node, ast.GeneratorExp) or any(map(self._suspends, [first.iter, *inner]))
+        if self._kind == "class" or awaits or not wanted or node in self._consumed:
             return self.generic_visit(node)
         iterable = self.visit(first.iter)
         self._count += 1
@@ -115,7 +125,7 @@ class Lifter(ast.NodeTransformer):
         for number, generator in reversed(list(enumerate(node.generators))):
             for condition in reversed(generator.ifs):
                 body = [ast.copy_location(ast.If(condition, body, []), condition)]
-            source = build.load(_ITERATOR, generator.iter) if number == 0 else generator.iter
+            source = build.load(ITERATOR, generator.iter) if number == 0 else generator.iter
             body = [ast.copy_location(ast.For(generator.target, source, body, []), node)]
         if not isinstance(node, ast.GeneratorExp):
             empty = ast.copy_location(_copied(_EMPTY[type(node)], node), node)
@@ -125,11 +135,11 @@ class Lifter(ast.NodeTransformer):
         inside = Lifter(self._suspends)
         inside._kind, inside._self_name, inside._count = "function", self._self_name, self._count * 100
         body = [_Super(self._self_name).visit(statement) for statement in inside.block(body)]
-        arguments = ast.arguments([ast.arg(_ITERATOR)], [], None, [], [], None, [])
+        arguments = ast.arguments([ast.arg(ITERATOR)], [], None, [], [], None, [])
         function = ast.FunctionDef(name, arguments, body, [], None)
         if hasattr(ast, "TypeAlias"):
             function.type_params = []  # type: ignore[attr-defined]
-        return ast.fix_missing_locations(ast.copy_location(function, node))
+        return located(ast.copy_location(function, node))
 
     @staticmethod
     def _produce(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.expr:
@@ -148,6 +158,19 @@ class Lifter(ast.NodeTransformer):
             return []
         kind = ast.Nonlocal if self._kind == "function" else ast.Global
         return [ast.copy_location(kind(names), node)]
+
+
+_CONSUMERS = frozenset(
+    {"all", "any", "bytes", "dict", "frozenset", "list", "max", "min", "set", "sorted", "sum", "tuple"}
+)
+
+
+def _consumes(function: ast.expr, suspends: Suspension) -> bool:
+    """Whether a callee is a function of C that goes through its first argument at once and keeps it not."""
+    if isinstance(function, ast.Name):
+        return function.id in _CONSUMERS and suspends.is_builtin(function.id)
+    is_text = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
+    return is_text and function.attr == "join"  # type: ignore[attr-defined]
 
 
 def _copied(node: ast.expr, at: ast.AST) -> ast.expr:

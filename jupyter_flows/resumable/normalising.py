@@ -21,7 +21,7 @@ import ast
 from dataclasses import dataclass, field
 
 from . import build
-from .lifting import Lifter
+from .lifting import ITERATOR, Lifter
 from .matching import Position, position_of
 from .operands import Suspension
 from .scopes import Scope, analyse
@@ -83,6 +83,15 @@ def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
     return located(tree)
 
 
+def is_held(scope: Scope) -> bool:
+    """Whether all shared cells of a function can be had from the function, which its caller holds.
+
+    So it is with a lifted comprehension that makes no functions: it is called where it was made.
+    """
+    name = getattr(scope.node, "name", "")
+    return name.startswith((".listcomp", ".setcomp", ".dictcomp")) and not scope.captured_names()
+
+
 def _bound_names(scopes: dict[ast.AST, Scope]) -> set[str]:
     found: set[str] = set()
     for scope in scopes.values():
@@ -137,7 +146,7 @@ class _Lowering:
             names = sorted({name for one in declared if isinstance(one, kind) for name in one.names})
             first += [ast.copy_location(kind(names), at)] if names else []
         exposed = scope.exposed_names()
-        if exposed and any(self._suspends(one) for one in node.body):
+        if exposed and not is_held(scope) and any(self._suspends(one) for one in node.body):
             values = ast.copy_location(ast.Tuple([build.load(name, at) for name in exposed], ast.Load()), at)
             nothing = ast.arguments([], [], None, [], [], None, [])
             first.append(build.assign(CELLS, ast.copy_location(ast.Lambda(nothing, values), at), at))
@@ -426,6 +435,9 @@ class _Lowering:
         """The iterator lives in a variable, and is let go exactly when Python would let it go."""
         inside = [*node.body, node.target]
         source = node.iter
+        if isinstance(source, ast.Name) and source.id == ITERATOR:  # a lifted function has it in a variable
+            node.body = [*self._loop_target(node), *self._looped(node.body)]
+            return [node]
         if not any(self._suspends(one) for one in inside):
             spiller = self._spiller(source)
             name = self._frame.block_name("i")
@@ -443,16 +455,18 @@ class _Lowering:
         iterator = build.helper("iter", self._spilled(spiller, source), at=source)
         before = [build.assign(name, iterator, source), *spiller.cleanup(source)]
         node.iter = build.load(name, source)
-        target: list[ast.stmt] = []
-        if self._suspends(node.target):
-            value = self._frame.block_name("v")
-            target = self._Assign(
-                ast.copy_location(ast.Assign([node.target], build.load(value, source)), node)
-            )
-            node.target = build.store(value, source)
-        node.body = [*target, *self._looped(node.body)]
+        node.body = [*self._loop_target(node), *self._looped(node.body)]
         node.orelse = self.block(node.orelse)
         return [*before, build.finally_([node], build.forget(name, source), node)]
+
+    def _loop_target(self, node: ast.For) -> list[ast.stmt]:
+        """The statements that bind a target with a call in it; the loop itself then binds a temporary."""
+        if not self._suspends(node.target):
+            return []
+        source, value = node.iter, self._frame.block_name("v")
+        target = ast.copy_location(ast.Assign([node.target], build.load(value, source)), node)
+        node.target = build.store(value, source)
+        return self._Assign(target)
 
     # --- with ------------------------------------------------------------------------------------
 

@@ -125,6 +125,10 @@ class Suspension:
         self.data_attributes -= methods
         self._known: dict[int, tuple[ast.AST, bool]] = {}
 
+    def is_builtin(self, name: str) -> bool:
+        """Whether this name means Python's own function of C everywhere in the unit."""
+        return name in self._safe
+
     def is_safe_call(self, node: ast.Call) -> bool:
         function = node.func
         if isinstance(function, ast.Constant):

@@ -383,6 +383,9 @@ def function_tree(
         owner = ast.ClassDef(scope.class_name, [], [], [inner], [])
         inner = _definition(owner, at)
     bound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in exposed]
+    if scope.class_name is not None and scope.class_name not in exposed:
+        # The class is there for private names alone: its own name means what it means around it.
+        bound.insert(0, ast.copy_location(ast.Global([scope.class_name]), at))
     factory = _definition(ast.FunctionDef(".factory", nothing, [*bound, inner], [], None), at)
     return located(ast.Module([factory], []))
 

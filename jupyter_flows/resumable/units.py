@@ -29,7 +29,7 @@ from .temporaries import with_helpers
 from .walking import children
 
 #: Changes whenever the same source would be normalised differently: old savepoints name the rules they know.
-RULES = 2
+RULES = 3
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeVar
+
+Tree = TypeVar("Tree", bound=ast.AST)
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -37,9 +40,10 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
                 waiting.append(value)
 
 
-def located(tree: ast.Module) -> ast.Module:
+def located(tree: Tree) -> Tree:
     """The tree, where each node without a position has that of the one above."""
-    waiting: list[tuple[ast.AST, ast.AST]] = [(child, _START) for child in children(tree)]
+    start = tree if "lineno" in tree.__dict__ else _START
+    waiting: list[tuple[ast.AST, ast.AST]] = [(child, start) for child in children(tree)]
     while waiting:
         node, above = waiting.pop()
         if "lineno" in node._attributes:

@@ -141,6 +141,16 @@ class Runner:
                 error = f"{type(caught).__name__}: {caught}"
         return Result(self.out.getvalue(), error, readable(self.namespace), self.points)
 
+    def stop(self, continuation: resumable.Continuation, value: Any, raises: bool) -> Stop:
+        """A savepoint of this call, or why there can be none."""
+        data, reason = None, continuation.inexact_reason
+        if continuation.exact:
+            try:
+                data = self.save(continuation, value, raises)
+            except resumable.NotResumable as refused:
+                reason = str(refused)
+        return Stop(data, reason, self.out.getvalue(), list(self.points), continuation.site)
+
     def save(self, continuation: resumable.Continuation, value: Any, raises: bool) -> bytes:
         file = io.BytesIO()
         shown = {key: one for key, one in self.namespace.items() if key not in _HIDDEN and key[0] != "."}
@@ -232,16 +242,7 @@ def journey(source: str) -> tuple[Result, list[Stop]]:
     stops: list[Stop] = []
 
     def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
-        data = runner.save(continuation, value, raises) if continuation.exact else None
-        stops.append(
-            Stop(
-                data,
-                continuation.inexact_reason,
-                runner.out.getvalue(),
-                list(runner.points),
-                continuation.site,
-            )
-        )
+        stops.append(runner.stop(continuation, value, raises))
 
     runner = new_runner(on_call)
     unit = resumable.compile_unit(source, "program.py")
@@ -283,8 +284,7 @@ def go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
     found: list[Stop] = []
 
     def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
-        data = runner.save(continuation, value, raises) if continuation.exact else None
-        found.append(Stop(data, continuation.inexact_reason, runner.out.getvalue(), list(runner.points)))
+        found.append(runner.stop(continuation, value, raises))
         raise Outcome
 
     runner = new_runner(on_call)
