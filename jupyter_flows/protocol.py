@@ -80,6 +80,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     directory. `savepoint` is None only while a call is made again from the savepoint that the
     execution stands at and nothing has changed since. `cells` are outputs changed since the last message.
     `was_told`: ExecutionCancel was raised in the flow already, because of a `CancelNow`.
+    `goes_on`: the flow does not wait for it; it is told by `Committed`, not by `Answered`.
     """
 
     seq: int
@@ -89,6 +90,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     chunks: dict[str, bytes] = {}
     cells: tuple[CellOutput, ...] = ()
     was_told: bool = False
+    goes_on: bool = False
 
 
 class FetchChunks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -105,7 +107,10 @@ class CellsRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The flow's code is through: `status` final, `error` with traceback when it failed."""
+    """The flow's code is through: `status` final, `error` with traceback when it failed.
+
+    `may_stay`: after the answer the kernel either says Ready or ends.
+    """
 
     seq: int
     epoch: int
@@ -113,6 +118,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     message: str | None = None
     error: ErrorInfo | None = None
     cells: tuple[CellOutput, ...] = ()
+    may_stay: bool = False
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The kernel is as it was before its last execution, and can run the same version of the flow again."""
 
 
 class Magic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -126,7 +136,7 @@ class Magic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     action: str
 
 
-KernelMessage = Hello | OpenNotebook | CallMade | FetchChunks | CellsRun | Ended | Magic
+KernelMessage = Hello | OpenNotebook | CallMade | FetchChunks | CellsRun | Ended | Ready | Magic
 
 
 # --- worker to kernel ---------------------------------------------------------------------------
@@ -136,7 +146,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run this execution, from its start (`resume` None) or from a savepoint.
 
     `chunk_directory`: where the kernel may read and write chunk files itself (None: through the
-    socket only). `was_told`: ExecutionCancel was raised in the flow before.
+    socket only). `was_told`: ExecutionCancel was raised in the flow before. `may_go_on`: see `Answered`.
     """
 
     execution_id: str
@@ -149,6 +159,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     resume: Resume | None = None
     cells: tuple[CellOutput, ...] = ()
     was_told: bool = False
+    may_go_on: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -162,7 +173,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Answered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The outcome of a CallMade, once its transaction is committed and its wait, if any, is over.
 
-    `savepoint_id` and `epoch` are what the kernel stands at and must use from now on.
+    `savepoint_id` and `epoch` are what the kernel stands at and must use from now on. `may_go_on`: calls
+    whose answer is known before may be sent with `goes_on`, until a message says otherwise.
     """
 
     seq: int
@@ -170,6 +182,14 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     epoch: int
     savepoint_id: str | None = None
     missing: tuple[Missing, ...] = ()
+    may_go_on: bool = False
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All calls up to `seq` that were sent with `goes_on` are on the disk."""
+
+    seq: int
+    may_go_on: bool
 
 
 class Chunks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -197,7 +217,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-WorkerMessage = Begin | Opened | Answered | Chunks | Acknowledged | CancelNow | Stop
+WorkerMessage = Begin | Opened | Answered | Committed | Chunks | Acknowledged | CancelNow | Stop
 
 
 # --- frames -------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ DOORS = {
     "jupyter_client": ("jupyter_flows.server_ext.provisioner",),
     "tornado": ("jupyter_flows.server_ext", "jupyter_flows.kernel"),
     "httpx": ("jupyter_flows.connectors.rest",),
+    "prometheus_client": ("jupyter_flows.engine.metrics",),
+    "opentelemetry": ("jupyter_flows.engine.traces",),
     "dill": ("jupyter_flows.snapshot",),
     "cloudpickle": ("jupyter_flows.snapshot",),
 }
@@ -132,12 +134,15 @@ def test_every_foreign_package_is_a_dependency() -> None:
     declared = {name.lower().replace("-", "_") for name in names}
     # Looked at only where a flow has imported them itself.
     of_flows = {"numpy"}
+    # Of an extra, and done without where that is not installed.
+    of_extras = {"opentelemetry"}
+    assert of_extras <= set(project["optional-dependencies"])
     wrong = [
         f"{dotted(path)}:{line} {foreign}"
         for path in modules()
         for line, foreign in imported(path)
         if (root := foreign.split(".")[0]) not in sys.stdlib_module_names
-        and root not in {"jupyter_flows", *of_flows}
+        and root not in {"jupyter_flows", *of_flows, *of_extras}
         and root.lower() not in declared
     ]
     assert not wrong, "\n".join(wrong)

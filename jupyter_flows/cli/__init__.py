@@ -89,6 +89,19 @@ def _add_running(add: _Add) -> None:
         command.add_argument("--key", help="start it once only: a repetition goes on with the same execution")
     worker = add("worker", "run what is due")
     worker.add_argument("--until-idle", action="store_true", help="stop when nothing runs and nothing is due")
+    worker.add_argument(
+        "--grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long flows may compute to their next call when the worker is stopped (10)",
+    )
+    worker.add_argument(
+        "--health-port", type=int, metavar="PORT", help="tell liveness, readiness and metrics there (HTTP)"
+    )
+    worker.add_argument(
+        "--health-host", default="127.0.0.1", metavar="HOST", help="the address for that (127.0.0.1)"
+    )
     for command in (run, worker):
         command.add_argument(
             "--slots", type=_at_least_one, default=2, metavar="N", help="flows that compute at once (2)"

@@ -80,7 +80,17 @@ def start(options: argparse.Namespace) -> int:
 def worker(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with _engine(options) as engine:
-        asyncio.run(work(engine, options.slots, options.until_idle, _say))
+        asyncio.run(
+            work(
+                engine,
+                options.slots,
+                options.until_idle,
+                _say,
+                grace_seconds=options.grace,
+                health_port=options.health_port,
+                health_host=options.health_host,
+            )
+        )
     return SUCCESS
 
 

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..engine import processes
+from ..engine.health import HealthServer
 from ..engine.service import Engine
 from ..engine.worker import LEASE, Worker
+from ..errors import InvalidInputError
 from ..model import ExecutionView, LogLine
 from ..store import WorkerRecord
 
@@ -93,10 +95,32 @@ async def run_to_end(
             await worker.stop()
 
 
-async def work(engine: Engine, slots: int, until_idle: bool, say: Callable[[str], None]) -> None:
-    """A worker, until a person or the system stops it, or nothing is left to do."""
+async def work(
+    engine: Engine,
+    slots: int,
+    until_idle: bool,
+    say: Callable[[str], None],
+    *,
+    grace_seconds: float = 10.0,
+    health_port: int | None = None,
+    health_host: str = "127.0.0.1",
+) -> None:
+    """A worker, until a person or the system stops it, or nothing is left to do.
+
+    When it is stopped, flows may compute for `grace_seconds` to their next call, where another worker goes
+    on. With `health_port`, liveness, readiness and metrics are told there.
+    """
     worker = Worker(engine, slots=slots)
+    health = HealthServer(worker.metrics, worker.what_is_dead, worker.what_is_missing)
     async with _interruption() as interrupted:
+        if health_port is not None:
+            try:
+                port = await health.start(health_port, health_host)
+            except OSError as error:
+                raise InvalidInputError(
+                    f"port {health_port} cannot be used ({error.strerror}): give another --health-port"
+                ) from error
+            say(f"health and metrics at http://{health_host}:{port}/health/live, /health/ready, /metrics")
         await worker.start()
         say(f"worker {worker.id} runs what is due on {engine.store.url}, {slots} at once; Ctrl-C stops it")
         ends = [interrupted, asyncio.ensure_future(worker.until_idle())] if until_idle else [interrupted]
@@ -107,7 +131,8 @@ async def work(engine: Engine, slots: int, until_idle: bool, say: Callable[[str]
             for task in done:
                 task.result()
         finally:
-            await worker.stop()
+            await worker.stop(drain_seconds=grace_seconds)
+            await health.stop()
 
 
 def living_workers(engine: Engine) -> list[WorkerRecord]:

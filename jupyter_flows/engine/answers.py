@@ -40,11 +40,6 @@ from .events import Facts
 
 _VALUE_FIELDS = ("input_value", "inputs", "output_value", "outputs")
 _FIELDS = tuple(field for field in ExecutionView.__struct_fields__ if field not in _VALUE_FIELDS)
-_SIGNALS = {
-    Status.ENDED_SUCCESS: "ExecutionSuccess",
-    Status.ENDED_ERROR: "ExecutionError",
-    Status.ENDED_CANCELLED: "ExecutionCancel",
-}
 
 CANCELLED = Answer(error=ErrorInfo(type="ExecutionCancel", message="the execution was cancelled"))
 
@@ -108,7 +103,7 @@ def outcome(
     if isinstance(call, RunExecution):
         return Answer(executions=_views((call.execution_id,), facts))
     if isinstance(call, End):
-        return Answer(error=ErrorInfo(type=_SIGNALS[call.status], message=call.message or ""))
+        return Answer(error=call.signal)
     if isinstance(call, Get):
         return _fields(call, facts)
     if isinstance(call, ListSavepoints):

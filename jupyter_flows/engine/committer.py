@@ -21,13 +21,26 @@ from ..store import Store, Transaction, TransactionAborted
 
 Result = TypeVar("Result")
 Work = Callable[[Transaction], Any]
-_Job = tuple[Work, "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 _MOST_IN_ONE = 64
 _LONGEST_PAUSE = 2.0  # seconds
 
 logger = logging.getLogger(__name__)
+
+
+class Chain:
+    """Works of which each takes for granted that the links before it were done.
+
+    `error` is why one was not: then none of those behind it is done, and they fail with the same error.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+
+#: The work, who waits for it, its chain, and whether those behind it in the chain rely on it.
+_Job = tuple[Work, "asyncio.Future[Any]", Chain | None, bool]
 
 
 class Committer:
@@ -46,12 +59,19 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="flows-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Transaction], Result]) -> asyncio.Future[Result]:
+    def submit(
+        self, work: Callable[[Transaction], Result], chain: Chain | None = None, is_link: bool = False
+    ) -> asyncio.Future[Result]:
         """What `work` returns, once it is committed. It may be called several times; an exception in it
-        takes its writes back. Call it in the event loop."""
+        takes its writes back. With a `chain` it is done only if all links before it were; `is_link`: those
+        behind it rely on it in turn. Call it in the event loop."""
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._jobs.put((work, future))
+        self._jobs.put((work, future, chain, is_link))
         return future
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     async def stop(self) -> None:
         """After all work that was given; a store that refuses is not waited for any longer."""
@@ -103,7 +123,9 @@ class Committer:
     def _in_one_transaction(self, jobs: list[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         with self._store.writing() as transaction:
-            for work, future in jobs:
+            for work, future, chain, _ in jobs:
+                if chain is not None and chain.error is not None:
+                    raise chain.error
                 self.number += 1
                 outcomes.append((future, work(transaction), None))
         return outcomes
@@ -116,7 +138,10 @@ class Committer:
             except Exception as error:
                 if not self._is_worth_another_try(error):
                     self.is_repeating = False
-                    return job[1], None, error
+                    _, future, chain, is_link = job
+                    if chain is not None and is_link:
+                        chain.error = error
+                    return future, None, error
             else:
                 self.trouble, self.is_repeating = None, False
                 return outcome

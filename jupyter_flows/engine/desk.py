@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -36,7 +37,7 @@ from ..model import (
 )
 from ..store import ExecutionFilter, Transaction
 from .answers import CANCELLED
-from .committer import Committer, as_internal, is_temporary
+from .committer import Chain, Committer, as_internal, is_temporary
 from .events import (
     Begin,
     FlowEnded,
@@ -51,8 +52,9 @@ from .events import (
 from .facts import Preparation, error_info, outputs_at
 from .flow_source import source_of_text
 from .identifiers import new_id
-from .kernels import Kernel
+from .kernels import Kernel, Kind
 from .ledger import Claim, Decision, Ledger
+from .metrics import Metrics
 from .options import with_options
 from .service import Engine, exact
 from .sessions import Session, Sessions
@@ -74,7 +76,8 @@ def _found(flows: list[FlowView], call: FindFlows) -> tuple[FlowView, ...]:
 
 class Desk:
     """Serves kernels for a worker. `lease` gives the end of a lease taken now; `on_parked` and `on_free`
-    are called when a session parks (and whether it was paused), and when a slot may be free.
+    are called when a session parks (and whether it was paused), and when a slot may be free; `on_staying`
+    when a kernel's execution ended and it may be used again for that kind.
 
     `is_draining`: a flow that makes a call is not answered, but handed back to the store.
     """
@@ -88,6 +91,8 @@ class Desk:
         lease: Callable[[], datetime],
         on_parked: Callable[[Session, bool], None],
         on_free: Callable[[], None],
+        on_staying: Callable[[Kernel, Kind], None],
+        metrics: Metrics,
     ) -> None:
         self._engine = engine
         self._committer = committer
@@ -96,15 +101,19 @@ class Desk:
         self._lease = lease
         self._on_parked = on_parked
         self._on_free = on_free
+        self._on_staying = on_staying
+        self._metrics = metrics
         self.is_draining = False
 
-    def commit(self, work: Callable[[Ledger], Result]) -> asyncio.Future[tuple[Result, int]]:
+    def commit(
+        self, work: Callable[[Ledger], Result], chain: Chain | None = None, is_link: bool = False
+    ) -> asyncio.Future[tuple[Result, int]]:
         """What `work` decided, once committed, and the number of the commit."""
 
         def write(transaction: Transaction) -> tuple[Result, int]:
             return work(Ledger(transaction, self._engine.clock())), self._committer.number
 
-        return self._committer.submit(write)
+        return self._committer.submit(write, chain, is_link)
 
     # --- kernel to worker ------------------------------------------------------------------------
 
@@ -116,6 +125,9 @@ class Desk:
             await self._cells_run(kernel, message)
         elif isinstance(message, protocol.FetchChunks):
             await self._fetch(kernel, message)
+        elif isinstance(message, protocol.Ready):
+            if not kernel.is_fresh.done():
+                kernel.is_fresh.set_result(None)
         elif isinstance(message, protocol.Ended):
             await self._ended(kernel, message)
         elif isinstance(message, protocol.OpenNotebook):
@@ -128,6 +140,7 @@ class Desk:
         if session is None:
             await kernel.stop("this kernel has no execution")
             return
+        began = time.time_ns()
         preparation = await self._prepare(session, message.call)
         # A notebook's claim is its connection: after an interrupt it may not have heard of a new epoch.
         epoch = session.epoch if session.is_notebook else message.epoch
@@ -139,11 +152,20 @@ class Desk:
             ledger.transaction.put_chunks(message.chunks)
             ledger.transaction.put_cells(execution.id, message.cells)
             return ledger.call_made(
-                execution, message.call, message.savepoint, preparation, was_told=message.was_told
+                execution,
+                message.call,
+                message.savepoint,
+                preparation,
+                was_told=message.was_told,
+                goes_on=message.goes_on,
             )
 
+        committed = self.commit(work, session.ahead, is_link=message.goes_on)
+        if message.goes_on:
+            committed.add_done_callback(lambda done: self._went_on(session, message, began, done))
+            return
         try:
-            decision, number = await self.commit(work)
+            decision, number = await committed
         except StaleLeaseError as error:
             await self._drop(session, str(error))
         except EngineException as error:
@@ -155,7 +177,55 @@ class Desk:
             session.number = number
             session.savepoint_id = decision.execution.savepoint_id
             session.is_exact = message.savepoint is None or message.savepoint.exact
+            self._note(session, message, began)
             await self._after_call(session, message.seq, decision)
+
+    def _note(self, session: Session, message: protocol.CallMade, began: int) -> None:
+        """For who watches: a call was committed that came at `began` (nanoseconds since 1970)."""
+        ended, draft = time.time_ns(), message.savepoint
+        self._metrics.savepoint((ended - began) / 1e9, draft.bytes_new if draft is not None else 0)
+        if session.trace is not None:
+            session.trace.call(message.call, draft, session.savepoint_id, began, ended)
+
+    def _went_on(
+        self,
+        session: Session,
+        message: protocol.CallMade,
+        began: int,
+        committed: asyncio.Future[tuple[Decision, int]],
+    ) -> None:
+        """A call that its flow did not wait for is committed. If it cannot be, the flow must not go on."""
+        assert session.kernel is not None
+        if committed.cancelled():
+            return
+        if (error := committed.exception()) is not None:
+            if isinstance(error, StaleLeaseError):
+                logger.info("execution %s: %s", session.execution_id, error)
+            session.kernel.lost(f"a call of its flow could not be committed: {error}")
+            session.kernel.kill()
+            return
+        decision, number = committed.result()
+        session.number, session.savepoint_id = number, decision.execution.savepoint_id
+        session.is_exact = True
+        if session.committed_seq == session.told_seq:
+            # What else is committed in this moment is told with it.
+            asyncio.get_running_loop().call_soon(self._tell_committed, session, decision.execution)
+        session.committed_seq = message.seq
+        self._note(session, message, began)
+
+    def _tell_committed(self, session: Session, execution: Execution) -> None:
+        assert session.kernel is not None
+        session.told_seq = session.committed_seq
+        session.kernel.tell(
+            protocol.Committed(seq=session.told_seq, may_go_on=self._may_go_on(session, execution))
+        )
+
+    def _may_go_on(self, session: Session, execution: Execution | None) -> bool:
+        """Whether the flow may make calls without waiting for them: nobody wants anything of it."""
+        return not session.is_notebook and execution is not None and self._is_undisturbed(execution)
+
+    def _is_undisturbed(self, execution: Execution) -> bool:
+        return not self.is_draining and execution.wish is None and execution.joining is None
 
     async def _after_call(self, session: Session, seq: int, decision: Decision) -> None:
         if stop := decision.first(StopKernel):
@@ -167,12 +237,21 @@ class Desk:
         elif self.is_draining and not session.is_notebook:
             await self._hand_over(session)
         elif reply := decision.first(Reply):
-            await self.answer(session, seq, reply.answer)
+            await self.answer(session, seq, reply.answer, decision.execution)
 
-    async def answer(self, session: Session, seq: int, answer: Answer) -> None:
+    async def answer(
+        self, session: Session, seq: int, answer: Answer, execution: Execution | None = None
+    ) -> None:
+        """The outcome of a call; `execution` as it is now, if its flow is to go on ahead of its commits."""
         assert session.kernel is not None
         await session.kernel.send(
-            protocol.Answered(seq=seq, answer=answer, epoch=session.epoch, savepoint_id=session.savepoint_id)
+            protocol.Answered(
+                seq=seq,
+                answer=answer,
+                epoch=session.epoch,
+                savepoint_id=session.savepoint_id,
+                may_go_on=self._may_go_on(session, execution),
+            )
         )
 
     async def _hand_over(self, session: Session) -> None:
@@ -280,17 +359,22 @@ class Desk:
             ledger.advance(execution, event)
 
         try:
-            await self.commit(work)
+            await self.commit(work, session.ahead)
         except StaleLeaseError as error:
             await self._drop(session, str(error))
             return
         except EngineException as error:
             await kernel.send(protocol.Acknowledged(seq=message.seq, error=error_info(error)))
             return
+        if session.trace is not None:
+            session.trace.end(message.status.value)
         self._sessions.remove(session)
         await kernel.send(protocol.Acknowledged(seq=message.seq))
+        if message.may_stay and session.kind:
+            self._on_staying(kernel, session.kind)
         self._on_free()
-        await kernel.leave()
+        if not message.may_stay:
+            await kernel.leave()
 
     async def _magic(self, kernel: Kernel, message: protocol.Magic) -> None:
         if message.action != "list":
@@ -327,6 +411,7 @@ class Desk:
             cells=claim.cells,
             was_told=execution.cancel_savepoint_id is not None
             and (claim.begin.answer is None or claim.begin.answer.error != CANCELLED.error),
+            may_go_on=execution.type is ExecutionType.FLOW and self._is_undisturbed(execution),
         )
 
     # --- notebooks -------------------------------------------------------------------------------

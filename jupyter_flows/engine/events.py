@@ -80,7 +80,8 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     """The flow made a Flow-API call; `savepoint` was made for it.
 
     `joins`: it is the call that was recorded as this savepoint before a crash. `was_told`: ExecutionCancel
-    was raised in the flow while it computed, before this call.
+    was raised in the flow while it computed, before this call. `goes_on`: the flow does not wait for the
+    answer, so that wishes are told with its next call.
     """
 
     at: datetime
@@ -89,6 +90,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
     joins: Savepoint | None = None
     was_told: bool = False
+    goes_on: bool = False
 
 
 class AwaitedEnded(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,10 +146,18 @@ def gather(
 
 
 def outputs_at(transaction: Transaction, savepoint: Savepoint) -> dict[str, Value]:
-    """The outputs that the execution had at a savepoint: those that the calls before it had set."""
+    """The outputs that the execution had at a savepoint: those that the calls before it had set.
+
+    Read back to the newest savepoint that keeps them, however long the history is.
+    """
     outputs: dict[str, Value] = {}
-    before = transaction.branch(savepoint.id)[1:] if savepoint.parent_id else []
-    for earlier in reversed(before):
+    since: list[Savepoint] = []
+    for earlier in transaction.branch(savepoint.id):
+        since.append(earlier)
+        if earlier.draft.outputs is not None:
+            outputs = dict(earlier.draft.outputs)
+            break
+    for earlier in reversed(since[1:]):
         call = earlier.call
         if earlier.error is not None:
             continue

@@ -26,7 +26,14 @@ from .zygotes import KernelProcess, Zygote
 #: How long a kernel may take to say Hello, and to end when it is asked to: seconds.
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 5.0
+#: How long a kernel may take to be made fresh after its execution: seconds.
+BACK_TIMEOUT = 10.0
+#: How long a used kernel waits for another execution of its flow: seconds.
+IDLE_TIMEOUT = 60.0
 _TAIL_BYTES = 4000
+
+#: What a kernel may be used again for: the same owner, flow, version and directory.
+Kind = tuple[str | None, ...]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +55,8 @@ class Kernel:
         #: The most memory that it was seen to take, in bytes.
         self.peak = 0
         self._kills_before = memory.kills()
+        #: Done when it is fresh again after an execution.
+        self.is_fresh: asyncio.Future[None] = loop.create_future()
         self._stderr = stderr
         self._writer: asyncio.StreamWriter | None = None
 
@@ -65,6 +74,11 @@ class Kernel:
         with contextlib.suppress(ConnectionError):
             self._writer.write(protocol.encode(message))
             await self._writer.drain()
+
+    def tell(self, message: protocol.WorkerMessage) -> None:
+        """Send a small message without waiting for room."""
+        if self._writer is not None and not self.gone.done():
+            self._writer.write(protocol.encode(message))
 
     def lost(self, reason: str) -> None:
         if not self.gone.done():
@@ -121,7 +135,8 @@ class Kernel:
 class KernelPool:
     """Starts kernels that connect to `socket_path`; keeps `warm` of them ready.
 
-    They are forked from `zygote` as long as that works, else started with `command`.
+    They are forked from `zygote` as long as that works, else started with `command`. Of those that are
+    fresh again after an execution, up to `most_used` are kept for others of the same kind.
     """
 
     def __init__(
@@ -130,7 +145,11 @@ class KernelPool:
         warm: int = 1,
         command: Callable[[str, str], list[str]] | None = None,
         zygote: Zygote | None = None,
+        most_used: int = 2,
     ) -> None:
+        self._most_used = most_used
+        #: Used kernels and their kinds, the longest idle first. Some are not fresh yet.
+        self._used: dict[Kernel, Kind] = {}
         self._socket_path = socket_path
         self._warm = warm
         self._command = command or _kernel_command
@@ -145,8 +164,23 @@ class KernelPool:
         """The kernel that was started with this id."""
         return self._started.get(kernel_id)
 
-    async def take(self) -> Kernel:
+    async def take(self, kind: Kind) -> Kernel:
         """A kernel that is ready. Raises KernelDiedError, with what it said, when none can be started."""
+        while (kernel := self._same(kind)) is not None:
+            del self._used[kernel]
+            # It is made fresh in less time than another one would take to start.
+            waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {kernel.is_fresh, kernel.gone}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not kernel.gone.done():
+                kernel.is_stopping = False
+                return kernel
+        return await self._take_new()
+
+    def _same(self, kind: Kind) -> Kernel | None:
+        same = (one for one, its_kind in self._used.items() if its_kind == kind and not one.gone.done())
+        return next(same, None)
+
+    async def _take_new(self) -> Kernel:
         while self._ready:
             kernel = self._ready.popleft()
             if not kernel.gone.done():
@@ -157,6 +191,26 @@ class KernelPool:
         # The next one is started when this one is at work: not before, or both would be slow.
         self.refill()
         return kernel
+
+    def expect_back(self, kernel: Kernel, kind: Kind) -> None:
+        """Its execution ended well: it says Ready, or ends."""
+        kernel.is_stopping = True
+        kernel.is_fresh = is_fresh = asyncio.get_running_loop().create_future()
+        self._used[kernel] = kind
+        asyncio.get_running_loop().call_later(BACK_TIMEOUT, self._end_unless, kernel, is_fresh.done)
+        asyncio.get_running_loop().call_later(
+            IDLE_TIMEOUT,
+            self._end_unless,
+            kernel,
+            lambda: kernel not in self._used or kernel.is_fresh is not is_fresh,
+        )
+        while len(self._used) > self._most_used:
+            self._end_unless(next(iter(self._used)), lambda: False)
+
+    def _end_unless(self, kernel: Kernel, holds: Callable[[], bool]) -> None:
+        if not holds():
+            self._used.pop(kernel, None)
+            kernel.kill()
 
     def refill(self) -> None:
         """Start what is missing from the ready ones."""
@@ -220,6 +274,7 @@ class KernelPool:
     async def _watch(self, kernel: Kernel, process: KernelProcess) -> None:
         returncode = await process.wait()
         self._started.pop(kernel.id, None)
+        self._used.pop(kernel, None)
         if kernel in self._ready:
             self._ready.remove(kernel)
         kernel.lost(kernel.explain(returncode))

@@ -83,6 +83,9 @@ from .events import (
 from .facts import Preparation, gather, same_call
 from .limits import limits_of
 
+#: Every so many savepoints one keeps the outputs so far (see `facts.outputs_at`).
+OUTPUTS_EVERY = 128
+
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The execution as it was written, and what is left to do for the worker."""
@@ -171,10 +174,12 @@ class Ledger:
         preparation: Preparation,
         *,
         was_told: bool = False,
+        goes_on: bool = False,
     ) -> Decision:
         """A Flow-API call of a held execution; without a draft the state is that of its savepoint.
 
-        `was_told`: its kernel raised ExecutionCancel in the flow before.
+        `was_told`: its kernel raised ExecutionCancel in the flow before. `goes_on`: the flow does not wait
+        for the answer.
         """
         if draft is None:
             if execution.savepoint_id is None:
@@ -183,11 +188,13 @@ class Ledger:
                     execution_id=execution.id,
                 )
             draft = self.savepoint(execution.savepoint_id).draft
+        number = self.transaction.next_savepoint_number(execution.id)
+        draft = replace(draft, outputs=None if number % OUTPUTS_EVERY else execution.outputs)
         savepoint = Savepoint(
             id=preparation.savepoint_id,
             execution_id=execution.id,
             parent_id=execution.savepoint_id,
-            number=self.transaction.next_savepoint_number(execution.id),
+            number=number,
             created_at=self.now,
             call=call,
             draft=draft,
@@ -205,7 +212,13 @@ class Ledger:
             self.transaction.put_flow_version(preparation.source)
         self._known |= facts.others
         event = CallMade(
-            at=self.now, call=call, savepoint=savepoint, facts=facts, joins=joins, was_told=was_told
+            at=self.now,
+            call=call,
+            savepoint=savepoint,
+            facts=facts,
+            joins=joins,
+            was_told=was_told,
+            goes_on=goes_on,
         )
         return self.advance(execution, event)
 

@@ -210,7 +210,7 @@ def _called(execution: Execution, event: CallMade) -> Outcome:
     )
     if event.was_told and _hears_of_cancel(standing):
         standing = replace(standing, cancel_savepoint_id=execution.savepoint_id or BEFORE_FIRST)
-    if _hears_of_cancel(standing):
+    if _hears_of_cancel(standing) and not event.goes_on:
         return _told_of_cancel(standing, [InsertSavepoint(savepoint=event.savepoint)], event.savepoint)
     effect = call_rules.effect(standing, event)
     savepoint = replace(event.savepoint, effect_ids=effect.effect_ids, error=effect.error)
@@ -255,7 +255,7 @@ def _answered_or_parked(
         wait=wait,
         at=event.at,
     )
-    if execution.wish is Wish.PAUSE:
+    if execution.wish is Wish.PAUSE and not event.goes_on:
         paused = replace(
             execution, status=Status.PAUSED, wish=None, wait=wait, lease_until=None, ends_by=None
         )

@@ -338,6 +338,7 @@ class Engine:
             if source is not None:
                 transaction.put_flow_version(source)
                 version = source.digest
+            outputs = outputs_at(transaction, savepoint)
             execution = Execution(
                 id=fork_id,
                 type=ExecutionType.FLOW,
@@ -349,7 +350,7 @@ class Engine:
                 created_at=ledger.now,
                 message=f"forked from savepoint {savepoint.number} of {origin.id}",
                 inputs={**origin.inputs, **values},
-                outputs=outputs_at(transaction, savepoint),
+                outputs=outputs,
                 savepoint_id=own_savepoint_id,
                 resume_mode=ResumeMode.AGAIN,
                 options=origin.options,
@@ -359,7 +360,8 @@ class Engine:
             ledger.insert(execution)
             # Its own copy: it stays when the origin is archived. Chunks are shared.
             copy = with_changes(savepoint, new_values, any_name=source is not None)
-            copy = replace(copy, draft=replace(copy.draft, inputs={**copy.draft.inputs, **values}))
+            inputs = {**copy.draft.inputs, **values}
+            copy = replace(copy, draft=replace(copy.draft, inputs=inputs, outputs=outputs))
             transaction.insert_savepoint(
                 replace(copy, id=own_savepoint_id, execution_id=fork_id, number=1, restores=0)
             )

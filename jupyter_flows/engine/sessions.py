@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..model import NO_OPTIONS, Execution, ExecutionType, FlowOptions, ResumeMode
+from .committer import Chain
 from .events import Begin
-from .kernels import Kernel
+from .kernels import Kernel, Kind
+from .traces import ExecutionTrace
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Session:
     epoch: int
     savepoint_id: str | None
     number: int
+    #: What its kernel may be used again for.
+    kind: Kind = ()
     kernel: Kernel | None = None
     waiting_seq: int | None = None
     is_exact: bool = True
@@ -37,6 +41,12 @@ class Session:
     timer: asyncio.TimerHandle | None = None
     grace: asyncio.TimerHandle | None = None
     options: FlowOptions = NO_OPTIONS
+    #: What is told of it to who watches; None: nobody does.
+    trace: ExecutionTrace | None = None
+    #: The calls that its flow makes without waiting for their answers.
+    ahead: Chain = field(default_factory=Chain)
+    committed_seq: int = 0
+    told_seq: int = 0
 
     @property
     def is_notebook(self) -> bool:
@@ -96,6 +106,8 @@ class Sessions:
     def remove(self, session: Session) -> bool:
         """Whether it was still there."""
         session.end_timers()
+        if session.trace is not None:
+            session.trace.end()
         if self._by_id.get(session.execution_id) is not session:
             return False
         del self._by_id[session.execution_id]

@@ -36,8 +36,10 @@ from .events import Evicted, FlowEnded, GraceOver, KernelDied, OutOfMemory, Work
 from .identifiers import new_id
 from .kernels import Kernel, KernelPool
 from .ledger import Claim, Ledger
+from .metrics import Metrics
 from .service import Engine
 from .sessions import Session, Sessions
+from .traces import ExecutionTrace, tracer
 from .zygotes import Zygote
 
 LEASE = timedelta(seconds=30)
@@ -110,6 +112,9 @@ class Worker:
         self._zygote = Zygote(zygote_command) if forks_kernels and not is_given else None
         # A forked kernel that waits for work costs little: then every slot has its next one ready.
         self._warm_kernels = (slots if self._zygote else 1) if warm_kernels is None else warm_kernels
+        #: Who watches may ask for these.
+        self.metrics = Metrics(engine.store, engine.clock, lambda: (self.slots, self._sessions.slots_used))
+        self._tracer = tracer()
         self._given_directory = socket_directory
         self._sessions = Sessions()
         self._connections: dict[str, int] = {}
@@ -133,6 +138,24 @@ class Worker:
         """What the store refuses now; None when all is well."""
         return self._committer.trouble
 
+    def what_is_dead(self) -> str | None:
+        """Why this worker will not work any more, for a liveness probe; None while it lives."""
+        if self._is_stopping:
+            return "the worker has stopped"
+        if not self._is_started:
+            return None
+        if not self._committer.is_alive:
+            return "the thread that writes to the store has ended"
+        return "the worker looks for work no more" if self._claiming.done() else None
+
+    def what_is_missing(self) -> str | None:
+        """Why this worker takes no work now, for a readiness probe; None when it does."""
+        if not self._is_started:
+            return "the worker is starting"
+        if self._desk.is_draining:
+            return "the worker hands its work over and stops"
+        return self.what_is_dead() or self.trouble
+
     @property
     def socket_path(self) -> str:
         """Where kernels connect; a notebook's kernel is told by JUPYTER_FLOWS_SOCKET."""
@@ -144,6 +167,8 @@ class Worker:
         """Begin to run what is due. What dead predecessors on this machine held is set free."""
         self._loop = asyncio.get_running_loop()
         self._nudged = asyncio.Event()
+        # Whether more was due than there were slots for, and whether one became free since that was asked.
+        self._has_more = self._was_freed = False
         self._calm = asyncio.Event()
         self._directory = _socket_directory(self._given_directory)
         self._socket_path = self._directory / f"{self.id}.sock"
@@ -156,7 +181,9 @@ class Worker:
             self.id,
             self._lease,
             on_parked=self._parked,
-            on_free=self._nudge,
+            on_free=self._slot_free,
+            on_staying=lambda kernel, kind: self._pool.expect_back(kernel, kind),
+            metrics=self.metrics,
         )
         self._server = await asyncio.start_unix_server(self._connected, str(self._socket_path))
         os.chmod(self._socket_path, 0o600)
@@ -164,16 +191,13 @@ class Worker:
         self._ignore_store = self._engine.store.listen(self._noticed)
         if self._zygote is not None:
             await self._zygote.start()
-        self._pool = KernelPool(self._socket_path, self._warm_kernels, self._kernel_command, self._zygote)
+        self._pool = KernelPool(
+            self._socket_path, self._warm_kernels, self._kernel_command, self._zygote, most_used=self.slots
+        )
         self._pool.refill()
         self._is_started = True
-        for work in (
-            self._claim_loop(),
-            self._renew_loop(),
-            self._health_loop(),
-            self._tidy_loop(),
-            self._memory_loop(),
-        ):
+        self._claiming = self._keep(self._claim_loop())
+        for work in (self._renew_loop(), self._health_loop(), self._tidy_loop(), self._memory_loop()):
             self._keep(work)
         self._nudge()
 
@@ -243,16 +267,17 @@ class Worker:
         is_ringing = timer is not None and timer <= ledger.now
         return is_ringing or ledger.transaction.has_claimable(self.id, tuple(ExecutionType), ledger.now)
 
-    def _keep(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the worker failed", exc_info=error)
-        self._nudge()
+        self._slot_free()
 
     def _lease(self) -> datetime:
         return self._engine.clock() + self._lease_time
@@ -267,6 +292,13 @@ class Worker:
     def _nudge(self) -> None:
         self._nudged.set()
         self._calm.set()
+
+    def _slot_free(self) -> None:
+        """Look again if something waits for a slot. What has become due since is told by the store."""
+        self._was_freed = True
+        self._calm.set()
+        if self._has_more:
+            self._nudged.set()
 
     async def _claim_loop(self) -> None:
         wait = 0.0
@@ -304,19 +336,25 @@ class Worker:
                     claims += ledger.claim(
                         self.id, self._lease(), (kind,), limits[kind], self._sessions.keeps
                     )
+            is_full = any(
+                sum(claim.execution.type is kind for claim in claims) >= limit
+                for kind, limit in limits.items()
+            )
             return _Due(
                 claims=claims,
                 held=transaction.held_by(self.id),
                 next_timer=transaction.next_timer(),
-                has_more=len(claims) >= free and transaction.has_claimable(self.id, open_types, ledger.now),
+                has_more=is_full and transaction.has_claimable(self.id, tuple(ExecutionType), ledger.now),
             )
 
+        self._was_freed = False
         due, number = await self._desk.commit(work)
         for claim in due.claims:
             self._take(claim, number)
         self._check(due.held, number)
-        if due.claims:
-            self._nudge()
+        self._has_more = due.has_more
+        if due.has_more and self._was_freed:
+            self._nudged.set()
         if due.next_timer is None:
             return _MOST_WAIT
         return max(0.0, min(_MOST_WAIT, (due.next_timer - self._engine.clock()).total_seconds()))
@@ -340,6 +378,8 @@ class Worker:
             savepoint_id=execution.savepoint_id,
             number=number,
             options=execution.options,
+            trace=None if self._tracer is None else ExecutionTrace(self._tracer, execution),
+            kind=(execution.owner, execution.flow, execution.flow_version, execution.directory),
         )
         self._sessions.add(session)
         self._keep(self._run(session, claim, old))
@@ -365,7 +405,7 @@ class Worker:
         if old is not None:
             await old.stop("the execution goes on elsewhere")
         try:
-            kernel = await self._pool.take()
+            kernel = await self._pool.take(session.kind)
         except (KernelDiedError, OSError) as error:
             await self._kernel_died(session, str(error))
             return

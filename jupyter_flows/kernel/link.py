@@ -3,6 +3,10 @@
 A reader thread takes what comes and hands each answer to whoever waits for its `seq`. The flow itself
 runs in the main thread and blocks while it waits, so that Ctrl-C (a notebook's *interrupt*) reaches it
 there and leaves the frames on the wire whole.
+
+A call whose answer is known before it is made (a log line, an output) need not be waited for: `send_ahead`
+lets the flow go on while it is committed. How far the flow may be ahead is bounded in calls and in time, and
+`wait_until_committed` is the fence before whatever must not happen ahead of them.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import queue
 import socket
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +26,10 @@ from .. import protocol
 from ..errors import InternalError
 
 Reply = TypeVar("Reply", bound=protocol.WorkerMessage)
+
+#: How far a flow may be ahead of its commits: in calls, and in seconds since the oldest of them was made.
+MOST_AHEAD = 64
+LONGEST_AHEAD = 0.05
 
 
 class Link:
@@ -53,10 +63,16 @@ class Link:
         self._begun: queue.SimpleQueue[protocol.Begin] = queue.SimpleQueue()
         #: Called, in the reader thread, when the flow is to be told of its cancellation at once.
         self.on_cancel: Callable[[], None] = lambda: None
+        self._ahead: deque[tuple[int, float]] = deque()
+        self._sent_seq = 0
+        self._committed = threading.Condition()
+        #: Whether the worker allows `send_ahead` now.
+        self.may_go_on = False
         self.is_open = True
         python = ".".join(map(str, sys.version_info[:3]))
         self.send(protocol.Hello(pid=os.getpid(), python=python, kernel_id=kernel_id))
-        threading.Thread(target=self._read, name="flows-link", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="flows-link", daemon=True)
+        self._reader.start()
 
     def next_seq(self) -> int:
         return next(self._seq)
@@ -78,12 +94,18 @@ class Link:
         | protocol.Ended
         | protocol.Magic,
         reply: type[Reply],
+        meanwhile: Callable[[], None] | None = None,
     ) -> Reply:
-        """Send a message and block until its answer comes. Raises InternalError when the worker is gone."""
+        """Send a message and block until its answer comes; `meanwhile` is done before that.
+
+        Raises InternalError when the worker is gone.
+        """
         inbox: queue.SimpleQueue[protocol.WorkerMessage | None] = queue.SimpleQueue()
         self._waiting[message.seq] = inbox
         try:
             self.send(message)
+            if meanwhile is not None:
+                meanwhile()
             answer = inbox.get()
         finally:
             self._waiting.pop(message.seq, None)
@@ -91,6 +113,29 @@ class Link:
             raise InternalError("the connection to the Flows worker was lost while it was asked something")
         assert isinstance(answer, reply), f"{type(answer).__name__} is no answer to {message}"
         return answer
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something was sent that is not committed yet."""
+        return bool(self._ahead) and self._ahead[0][0] <= self._sent_seq
+
+    def send_ahead(self, message: protocol.CallMade) -> None:
+        """Send a call that is not waited for; when the flow is too far ahead, wait for those before it."""
+        if self._ahead:
+            oldest = self._ahead[0]
+            if len(self._ahead) >= MOST_AHEAD or time.monotonic() - oldest[1] > LONGEST_AHEAD:
+                self.wait_until_committed()
+        self._ahead.append((message.seq, time.monotonic()))
+        self.send(message)
+        self._sent_seq = message.seq
+
+    def wait_until_committed(self) -> None:
+        """Return when all that was sent ahead is on the disk. Raises InternalError without a worker."""
+        if self.is_ahead and threading.current_thread() is not self._reader:
+            with self._committed:
+                self._committed.wait_for(lambda: not (self.is_ahead and self.is_open))
+            if not self.is_open:
+                raise InternalError("the connection to the Flows worker is lost")
 
     def wait_for_work(self) -> protocol.Begin:
         return self._begun.get()
@@ -106,6 +151,8 @@ class Link:
         except OSError:
             pass
         self.is_open = False
+        with self._committed:
+            self._committed.notify_all()
         for inbox in list(self._waiting.values()):
             inbox.put(None)
         self._on_lost()
@@ -117,5 +164,12 @@ class Link:
             self.on_cancel()
         elif isinstance(message, protocol.Begin):
             self._begun.put(message)
+        elif isinstance(message, protocol.Committed):
+            self.may_go_on = message.may_go_on
+            with self._committed:
+                while self._ahead and self._ahead[0][0] <= message.seq:
+                    self._ahead.popleft()
+                if not self._ahead:
+                    self._committed.notify_all()
         elif inbox := self._waiting.get(message.seq):
             inbox.put(message)

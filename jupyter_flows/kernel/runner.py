@@ -1,5 +1,6 @@
-"""Runs one execution in a process of its own: from the start, or on from a savepoint.
+"""Runs executions in a process of its own, one at a time: from the start, or on from a savepoint.
 
+After one that ended well the process may be used again for the same version of the same flow (`pristine`).
 The worker takes the process away (`Stop`) whenever the execution is restored, evicted or claimed elsewhere;
 it ends at once, without running any more of the flow: everything that counts is committed.
 """
@@ -11,8 +12,10 @@ import inspect
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from .. import flow_api, model, protocol
@@ -24,10 +27,12 @@ from ..errors import (
     LifecycleSignal,
     parts,
 )
+from . import fence
 from .link import Link
 from .magics import FlowCommands
 from .new_code import NewCode
 from .outputs import CellRecorder
+from .pristine import Pristine
 from .runtime import FlowRuntime
 from .shell import HeadlessShell, flow_traceback
 
@@ -45,17 +50,37 @@ class FlowFailed(Exception):
         self.error = error
 
 
-def main(socket_path: str, kernel_id: str) -> None:
-    """Wait for work, run one execution, and leave."""
+def prepare() -> HeadlessShell:
+    """Make the shell, which is most of a kernel's start, and run a cell, which fills its caches.
+
+    No thread, event loop or socket comes of it: a zygote does it once for all kernels that it forks.
+    """
     sys.modules.setdefault("flow_api", flow_api)
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    # Making the shell is most of a kernel's start: do it before there is work.
     shell = HeadlessShell.instance()
-    shell.adopt_flow_rules()
-    recorder = CellRecorder()
-    shell.attach(recorder)
+    if not shell.is_prepared:
+        shell.adopt_flow_rules()
+        shell.attach(CellRecorder())
+        shell.name_next_cell("<prepared>")
+        shell.run_cell("def handler(system, this):\n    return None", store_history=True)
+        shell.reset(new_session=True)
+        shell.is_prepared = True
+    return shell
+
+
+def main(socket_path: str, kernel_id: str) -> None:
+    """Wait for work, run it, and be made fresh for the next; leave when that cannot be."""
+    shell = prepare()
     link = Link(socket_path, kernel_id, on_stop=lambda _: os._exit(0), on_lost=lambda: os._exit(3))
-    run(link, link.wait_for_work(), shell, recorder)
+    fence.put_up(link)
+    pristine = Pristine(shell)
+    try:
+        while run(link, link.wait_for_work(), shell, pristine):
+            link.send(protocol.Ready())
+    except BaseException:
+        # Not to the flow's own outputs: the worker tells what a kernel said when it died.
+        traceback.print_exc(file=sys.__stderr__)
+        raise
     _leave_soon()
 
 
@@ -69,19 +94,30 @@ def _leave_soon() -> None:
     threading.Thread(target=end_anyway, daemon=True).start()
 
 
-def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, recorder: CellRecorder) -> None:
-    """Run the execution to its end and report it."""
+def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Pristine) -> bool:
+    """Run the execution to its end and report it; returns whether the process is as before."""
+    recorder = CellRecorder()
+    shell.attach(recorder)
     runtime = FlowRuntime(link, begin, shell, recorder)
     shell.flow_commands = FlowCommands(lambda: runtime, link)
     flow_api.use_runtime(runtime)
     if begin.source is not None:
         _enter(begin.source.directory)
-    threading.Thread(target=_send_outputs, args=(runtime,), name="flows-outputs", daemon=True).start()
+    _OutputSender.of_process().runtime = runtime
     runtime.cancellation.listen()
     link.on_cancel = runtime.cancellation.wish
     status, message, error = _outcome(lambda: _run_flow(runtime, begin, shell, recorder), shell)
     sys.stdout.flush()
-    runtime.end(status, message, error)
+    _OutputSender.of_process().runtime = None
+    may_stay = status is model.Status.ENDED_SUCCESS and begin.resume is None
+    is_back = False
+
+    def put_back() -> None:
+        nonlocal is_back
+        is_back = may_stay and pristine.is_back()
+
+    runtime.end(status, message, error, may_stay, meanwhile=put_back)
+    return is_back
 
 
 def _run_flow(
@@ -98,10 +134,23 @@ def _enter(directory: str) -> None:
         sys.path.insert(0, directory)
 
 
-def _send_outputs(runtime: FlowRuntime) -> None:
-    tick = threading.Event()
-    while not tick.wait(OUTPUT_INTERVAL):
-        runtime.send_outputs()
+class _OutputSender:
+    """A thread that sends the outputs of the execution at work, one for the life of the process."""
+
+    def __init__(self) -> None:
+        self.runtime: FlowRuntime | None = None
+        threading.Thread(target=self._run, name="flows-outputs", daemon=True).start()
+
+    @staticmethod
+    @cache
+    def of_process() -> _OutputSender:
+        return _OutputSender()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(OUTPUT_INTERVAL)
+            if (runtime := self.runtime) is not None:
+                runtime.send_outputs()
 
 
 def _outcome(

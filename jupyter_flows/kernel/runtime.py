@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from .. import flow_api, model, protocol, resumable, snapshot
 from ..errors import SavepointError
 from .cancellation import Cancellation
@@ -71,6 +73,7 @@ class FlowRuntime:
         self.cancellation = Cancellation(begin.was_told)
         self._previous: snapshot.Manifest | None = None
         self._one_at_a_time = threading.RLock()
+        link.may_go_on = begin.may_go_on
 
     # --- the Flow API's side ---------------------------------------------------------------------
 
@@ -182,6 +185,11 @@ class FlowRuntime:
             cells=cells,
             was_told=self.cancellation.was_told,
         )
+        is_free = self._link.may_go_on and draft.exact and not self.cancellation.was_told
+        known = self._known_answer(call) if is_free else None
+        if known is not None:
+            self._link.send_ahead(msgspec.structs.replace(message, goes_on=True))
+            return known
         try:
             answered = self._link.request(message, protocol.Answered)
         except BaseException:
@@ -191,7 +199,15 @@ class FlowRuntime:
                 self._recorder.mark_changed(cells)
             raise
         self._epoch = answered.epoch
+        self._link.may_go_on = answered.may_go_on
         return answered.answer
+
+    def _known_answer(self, call: model.Call) -> model.Answer | None:
+        """The call's answer if it is the same whatever becomes of it: then the flow need not wait for it."""
+        if isinstance(call, model.End):
+            return model.Answer(error=call.signal)
+        is_own = isinstance(call, model.Save) and call.execution_id == self.execution_id
+        return model.Answer() if is_own or isinstance(call, model.SetOutput | model.Log) else None
 
     # --- going on from a savepoint ---------------------------------------------------------------
 
@@ -316,9 +332,14 @@ class FlowRuntime:
         return self._make(resume.call, again)
 
     def end(
-        self, status: model.Status, message: str | None, error: model.ErrorInfo | None
+        self,
+        status: model.Status,
+        message: str | None,
+        error: model.ErrorInfo | None,
+        may_stay: bool,
+        meanwhile: Callable[[], None],
     ) -> protocol.Acknowledged:
-        """Report that the flow's code is through."""
+        """Report that the flow's code is through; `meanwhile` is done while that is committed."""
         ended = protocol.Ended(
             seq=self._link.next_seq(),
             epoch=self._epoch,
@@ -326,8 +347,9 @@ class FlowRuntime:
             message=message,
             error=error,
             cells=self._recorder.take_changed() if self._recorder is not None else (),
+            may_stay=may_stay,
         )
-        return self._link.request(ended, protocol.Acknowledged)
+        return self._link.request(ended, protocol.Acknowledged, meanwhile)
 
     def send_outputs(self) -> None:
         """Send what the cells printed since the last message, so that people see it while it runs."""

@@ -49,8 +49,13 @@ class UnitShellMixin:
     #: Told of every unit that is about to run.
     on_unit: Callable[[resumable.Unit], None] = staticmethod(_nobody_asked)
 
+    #: Whether what was compiled is kept for the time when the same source runs again.
+    keeps_units = False
+    _units: dict[tuple[str, str, bool], resumable.Unit]
+
     def adopt_flow_rules(self) -> None:
         """Call once after the shell is made."""
+        self._units = {}
         resumable.set_uncatchable(LifecycleSignal)
         self.input_transformers_post.append(_rewrite_flow_magic)  # type: ignore[attr-defined]
 
@@ -73,13 +78,17 @@ class UnitShellMixin:
         if not nodelist:
             return False
         source = "".join(linecache.cache[cell_name][2])  # type: ignore[misc]
+        key = (source, cell_name, interactivity != "none")
         try:
-            unit = resumable.compile_unit(source, cell_name, interactive=interactivity != "none")
+            # The next execution of a flow in this process runs the same units.
+            unit = self._units.get(key) or resumable.compile_unit(source, cell_name, interactive=key[2])
         except (SyntaxError, ValueError, OverflowError, RecursionError) as error:
             if result is not None:
                 result.error_before_exec = error
             self.showtraceback()  # type: ignore[attr-defined]
             return True
+        if self.keeps_units:
+            self._units[key] = unit
         self.on_unit(unit)
         is_async = bool(unit.code.co_flags & inspect.CO_COROUTINE)
         return await self.run_code(unit.code, result, async_=is_async)  # type: ignore[attr-defined,no-any-return]
@@ -192,6 +201,9 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
     displayhook_class = Type(_RecordingDisplayHook)
     display_pub_class = Type(_RecordingPublisher)
     recorder = Instance(CellRecorder)
+    #: Whether it has the flows' rules and has run a cell.
+    is_prepared = False
+    keeps_units = True
     compiler_class = Type(_FlowCompiler)
 
     def attach(self, recorder: CellRecorder) -> None:

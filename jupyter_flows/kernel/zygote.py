@@ -44,6 +44,9 @@ def main(runner: str = "jupyter_flows.kernel.runner:main") -> None:
     for name in (*_PRELOADED, module):
         importlib.import_module(name)
     run: Runner = getattr(sys.modules[module], function)
+    prepare = getattr(sys.modules[module], "prepare", None)
+    if prepare is not None:
+        prepare()
     if threading.active_count() > 1:
         names = [thread.name for thread in threading.enumerate()]
         raise RuntimeError(f"kernels cannot be forked: importing {module} started threads: {names}")

@@ -11,8 +11,15 @@ from typing import Any
 
 import msgspec
 
+from .execution import ErrorInfo
 from .value import Value
 from .words import ExecutionType, LogLevel, ReturnWhen, Status
+
+_SIGNALS = {
+    Status.ENDED_SUCCESS: "ExecutionSuccess",
+    Status.ENDED_ERROR: "ExecutionError",
+    Status.ENDED_CANCELLED: "ExecutionCancel",
+}
 
 
 class StartFlow(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -83,6 +90,11 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     status: Status
     message: str | None = None
+
+    @property
+    def signal(self) -> ErrorInfo:
+        """Its answer, known before it is made."""
+        return ErrorInfo(type=_SIGNALS[self.status], message=self.message or "")
 
 
 class Get(msgspec.Struct, frozen=True, kw_only=True, tag=True):

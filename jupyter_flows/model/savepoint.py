@@ -41,7 +41,8 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
     `manifest` is opaque to all but `snapshot`; `chunks` are the hashes it refers to. With ``exact``
     False nothing can go on from here, for the `inexact_reason`. Sizes in bytes. `flow_version` is the
     digest of the code that it was made under; `changes` are variables, and `inputs` inputs, that get
-    other values when it is gone on from.
+    other values when it is gone on from. `outputs` are those that the execution had before the call: the
+    engine keeps them with some savepoints, so that for any other a few calls back are all that must be read.
     """
 
     kind: SavepointKind
@@ -57,6 +58,7 @@ class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
     flow_version: str | None = None
     changes: dict[str, Value] = {}
     inputs: dict[str, Value] = {}
+    outputs: dict[str, Value] | None = None
 
 
 class Savepoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,12 +22,16 @@ from typing import Any
 from ..reducer import put_back, registered
 
 _ENVIRONMENT_AT_START: dict[str, str] = {}
+# As the system keeps it: compared in a microsecond, where all the names and values need no decoding.
+_RAW_AT_START: dict[Any, Any] = {}
 
 
 def begin_here() -> None:
     """Take the environment as it is now for the one that this process was started with."""
     _ENVIRONMENT_AT_START.clear()
     _ENVIRONMENT_AT_START.update(os.environ)
+    _RAW_AT_START.clear()
+    _RAW_AT_START.update(getattr(os.environ, "_data", {}))
 
 
 begin_here()
@@ -66,6 +70,8 @@ class ProcessState:
 
 def _environment() -> dict[str, str | None]:
     """What the flow changed: None for a name it removed."""
+    if _RAW_AT_START and getattr(os.environ, "_data", None) == _RAW_AT_START:
+        return {}
     now = dict(os.environ)
     changed: dict[str, str | None] = {
         name: value for name, value in now.items() if _ENVIRONMENT_AT_START.get(name) != value

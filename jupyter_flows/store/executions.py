@@ -69,6 +69,7 @@ _held_by = Hot(
         executions.c.id, executions.c.status, executions.c.epoch, executions.c.worker_id, executions.c.wish
     ).where(executions.c.worker_id == bindparam("own_id"))
 )
+_status_counts = Hot(select(executions.c.status, func.count().label("number")).group_by(executions.c.status))
 _child = executions.alias("child")
 _views = select(
     executions,
@@ -302,6 +303,14 @@ class Executions(Session):
             .where(column.worker_id == worker_id, column.status == Status.RUNNING.value)
             .values(lease_until=rows.to_microseconds(lease_until))
         )
+
+    def status_counts(self) -> dict[str, int]:
+        return {row["status"]: row["number"] for row in self.rows(_status_counts, {})}
+
+    def oldest_queued(self) -> datetime | None:
+        # Ids are in the order of their making.
+        statement = select(executions.c.created_at).where(executions.c.status == _QUEUED)
+        return rows.to_instant(self.execute(statement.order_by(executions.c.id).limit(1)).scalar())
 
     def count_busy(self) -> int:
         column = executions.c

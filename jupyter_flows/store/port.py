@@ -16,7 +16,7 @@ All instants are aware UTC; the caller brings them, so that a test moves the clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -245,6 +245,12 @@ class Transaction(Protocol):
     def renew_leases(self, worker_id: str, lease_until: datetime) -> None:
         """For every execution that the worker runs."""
 
+    def status_counts(self) -> dict[str, int]:
+        """How many executions there are, by status; statuses that none has are left out."""
+
+    def oldest_queued(self) -> datetime | None:
+        """When the oldest QUEUED execution was created."""
+
     def count_busy(self) -> int:
         """How many executions are QUEUED or RUNNING, notebooks left out."""
 
@@ -272,8 +278,9 @@ class Transaction(Protocol):
     def savepoint_views(self, execution_id: str) -> list[SavepointView]:
         """In the order they were made."""
 
-    def branch(self, savepoint_id: str) -> list[Savepoint]:
-        """The savepoint and all before it in its branch, newest first, without manifests and chunks."""
+    def branch(self, savepoint_id: str) -> Iterator[Savepoint]:
+        """The savepoint and all before it in its branch, newest first, without manifests and chunks. Read as
+        far as it is asked for."""
 
     def count_restore(self, savepoint_id: str) -> None: ...
 

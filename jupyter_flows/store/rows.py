@@ -223,6 +223,19 @@ def chunks_of_call(content: bytes) -> set[str]:
     return {chunk for values in named if values for value in values.values() for chunk in value.chunks}
 
 
+class _KeptOutputs(msgspec.Struct):
+    outputs: dict[str, Value] | None = None
+
+
+_decode_kept_outputs = msgspec.msgpack.Decoder(_KeptOutputs).decode
+
+
+def chunks_of_draft(content: bytes) -> set[str]:
+    """Of the outputs that it keeps; those of its variables are a column of their own."""
+    kept = _decode_kept_outputs(content).outputs
+    return {chunk for value in (kept or {}).values() for chunk in value.chunks}
+
+
 def log_line(row: Row) -> LogLine:
     return LogLine(
         number=row["number"],

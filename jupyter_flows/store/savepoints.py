@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,21 @@ from .tables import cell_outputs, chunks, executions, files, log, savepoints
 #: From this size on (bytes) a chunk is a file beside the database, where there is one.
 LARGE = 64 * 1024
 
+#: How many savepoints of a branch are read at once.
+_BRANCH_PART = 256
+
 _light = [column for column in savepoints.c if column.name not in ("manifest", "chunks")]
 _of_execution = savepoints.c.execution_id == bindparam("execution_id")
 _by_id = Hot(select(savepoints).where(savepoints.c.id == bindparam("id")))
 _insert_savepoint = Hot(insert(savepoints))
 _newest_number = Hot(select(func.max(savepoints.c.number)).where(_of_execution))
+_light_by_id = Hot(select(*_light).where(savepoints.c.id == bindparam("id")))
+_light_before = Hot(
+    select(*_light)
+    .where(_of_execution, savepoints.c.number < bindparam("number"))
+    .order_by(savepoints.c.number.desc())
+    .limit(bindparam("most"))
+)
 _newest_named = Hot(
     select(savepoints)
     .where(_of_execution, savepoints.c.name == bindparam("name"))
@@ -69,19 +79,22 @@ class Savepoints(Session):
         found = self.execute(statement, {"execution_id": execution_id}).mappings()
         return [rows.savepoint(row).view() for row in found]
 
-    def branch(self, savepoint_id: str) -> list[Savepoint]:
-        start = select(savepoints.c.id, savepoints.c.parent_id).where(savepoints.c.id == savepoint_id)
-        before = start.add_columns(bindparam("depth", 0, type_=savepoints.c.number.type).label("depth")).cte(
-            "before", recursive=True
-        )
-        older = savepoints.alias("older")
-        before = before.union_all(
-            select(older.c.id, older.c.parent_id, before.c.depth + 1).join(
-                before, older.c.id == before.c.parent_id
-            )
-        )
-        statement = select(*_light).join(before, before.c.id == savepoints.c.id).order_by(before.c.depth)
-        return [rows.savepoint(row) for row in self.execute(statement).mappings()]
+    def branch(self, savepoint_id: str) -> Iterator[Savepoint]:
+        """A branch is mostly one savepoint after the other of one execution: they are read in parts."""
+        part: dict[str, Savepoint] = {}
+        wanted: str | None = savepoint_id
+        while wanted is not None:
+            if wanted not in part:
+                row = _light_by_id.row(self._connection, {"id": wanted})
+                if row is None:
+                    return
+                most = min(max(4, 2 * len(part)), _BRANCH_PART)
+                values = {"execution_id": row["execution_id"], "number": row["number"], "most": most}
+                before = _light_before.rows(self._connection, values)
+                part = {one["id"]: rows.savepoint(one) for one in (row, *before)}
+            savepoint = part[wanted]
+            yield savepoint
+            wanted = savepoint.parent_id
 
     def count_restore(self, savepoint_id: str) -> None:
         column = savepoints.c
@@ -160,7 +173,8 @@ class Savepoints(Session):
 
     def _used_chunks(self) -> set[str]:
         used: set[str] = set()
-        for savepoint in self.execute(select(savepoints.c.chunks, savepoints.c.call)):
+        for savepoint in self.execute(select(savepoints.c.chunks, savepoints.c.call, savepoints.c.draft)):
+            used.update(rows.chunks_of_draft(savepoint.draft))
             used.update(rows.texts(savepoint.chunks))
             used.update(rows.chunks_of_call(savepoint.call))
         for execution in self.execute(select(executions.c.inputs, executions.c.outputs)):

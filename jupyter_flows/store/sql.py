@@ -54,6 +54,8 @@ class SqlStore:
         else:
             with self._transaction() as transaction:
                 yield transaction
+        if transaction.is_due:
+            self._watch.committed()
         if transaction.has_changes or transaction.is_due:
             self._tell(Notice(has_changes=transaction.has_changes, is_due=transaction.is_due))
 

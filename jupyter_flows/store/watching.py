@@ -1,8 +1,9 @@
 """How a process learns that another one has committed.
 
 SQLite has no messages: a thread asks ``PRAGMA data_version``, which costs a few microseconds and changes
-with each commit of another connection. PostgreSQL has LISTEN and NOTIFY; a transaction that concerns
-workers announces itself, and panels, which may be a moment late, are served by a slow poll.
+with each commit of another connection; what concerns workers is told at once, by `bells`. PostgreSQL has
+LISTEN and NOTIFY; a transaction that concerns workers announces itself, and panels, which may be a moment
+late, are served by a slow poll.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, text
 
+from .bells import Bells
 from .port import Notice
 
 _SQLITE_INTERVAL = 0.05  # seconds
@@ -50,6 +52,9 @@ class Watch(ABC):
         """Part of a transaction that concerns workers: tell other processes at its commit."""
         del connection
 
+    def committed(self) -> None:  # noqa: B027 - a database that announces has told it already
+        """After the commit of a transaction that concerns workers."""
+
     def _run(self, tell: Callable[[Notice], None]) -> None:
         while not self._stopping.is_set():
             try:
@@ -68,12 +73,22 @@ class SqliteWatch(Watch):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
+        self._bells = Bells(path)
+
+    def committed(self) -> None:
+        self._bells.ring()
+
+    def stop(self) -> None:
+        super().stop()
+        self._bells.take_down()
 
     def _watch(self, tell: Callable[[Notice], None]) -> None:
+        self._bells.hang()
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             known = None
-            while not self._stopping.wait(_SQLITE_INTERVAL):
+            while not self._stopping.is_set():
+                self._bells.wait(_SQLITE_INTERVAL)
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
                 if known is not None and version != known:
                     tell(_BOTH)

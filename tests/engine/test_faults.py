@@ -258,9 +258,9 @@ def test_a_kernel_that_dies_between_the_claim_and_its_answer(
     killed: list[str] = []
     commit = Desk.commit
 
-    def commit_and_kill(desk: Desk, work: Any) -> Any:
+    def commit_and_kill(desk: Desk, work: Any, *chain: Any, **options: Any) -> Any:
         async def decided() -> Any:
-            due, number = await commit(desk, work)
+            due, number = await commit(desk, work, *chain, **options)
             for claim in getattr(due, "claims", ()):
                 session = desk._sessions.get(claim.execution.id)
                 if session is not None and session.is_parked and not killed:

@@ -154,6 +154,9 @@ class ScriptedWorker:
                 reply = protocol.Chunks(seq=message.seq, chunks=found)
             elif isinstance(message, protocol.Ended):
                 connection.sendall(protocol.encode(protocol.Acknowledged(seq=message.seq)))
+                if message.may_stay:
+                    assert isinstance(self._read(connection), protocol.Ready)
+                    connection.sendall(protocol.encode(protocol.Stop(reason="no more work")))
                 process.wait(60)
                 return message
             else:

@@ -5,6 +5,8 @@
 - before: nothing has left the kernel
 - sent: the call is on the wire; whether the worker commits it is a race
 - answered: the call is committed and its answer has come, but no line of the flow has seen it
+- ahead: the call is on the wire, and the flow would go on before it is committed; at the other moments,
+  flows wait for every call
 
 A kernel dies once at each savepoint that its execution stands at, so the call that killed it gets through
 afterwards. `KILL_EVERY` = n lets n - 1 of n such places pass.
@@ -35,10 +37,15 @@ def arm() -> None:
     moment = os.environ["KILL_MOMENT"]
     stands_at = {"execution": "none", "savepoint": "start"}
     wait_for_work, request, send = Link.wait_for_work, Link.request, Link.send
+    send_ahead = Link.send_ahead
     fatal = (protocol.CallMade, protocol.Ended)
 
     def place() -> str:
         return f"{stands_at['execution']}-{stands_at['savepoint']}"
+
+    def sending_ahead(link, message):
+        send_ahead(link, message)
+        die_once_at(f"{place()}-{message.seq}")
 
     def waiting_for_work(link):
         begin = wait_for_work(link)
@@ -53,8 +60,8 @@ def arm() -> None:
         if moment == "sent" and isinstance(message, fatal):
             die_once_at(place())
 
-    def requesting(link, message, reply):
-        answer = request(link, message, reply)
+    def requesting(link, message, reply, *more):
+        answer = request(link, message, reply, *more)
         if moment == "answered" and isinstance(message, fatal):
             die_once_at(place())
         if isinstance(answer, protocol.Answered) and answer.savepoint_id:
@@ -62,6 +69,10 @@ def arm() -> None:
         return answer
 
     Link.wait_for_work, Link.request, Link.send = waiting_for_work, requesting, sending
+    if moment == "ahead":
+        Link.send_ahead = sending_ahead
+    else:
+        Link.may_go_on = property(lambda _: False, lambda *_: None)
 
 
 # Kernels are started as that module, or forked from its zygote.
