@@ -73,7 +73,7 @@ class Site:
     def _is_firm_name(self, name: str, call: ast.AST) -> bool:
         owner = self._names.owner_of(name) if self._names.kind == "function" else None
         if owner is None:
-            return name not in KNOWN.rebound and name not in KNOWN.stored
+            return name not in KNOWN.rebound
         if owner is self._names:
             return owner.is_stable(name) and name not in bound_in(call)
         return not owner.is_rebound_inside(name) and not owner.is_generator

@@ -17,10 +17,13 @@ from typing import Any
 from . import units
 from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
+from .implicit import operation_of
 from .instructions import CALLS, operation_at, runs_directly, start_of
+from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
-from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, STATE
+from .operations import running_method
+from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, OPERATES, PULLS, STATE
 from .variables import locals_of
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
@@ -165,14 +168,15 @@ def _iterating(
         and going_on.gi_frame is inner
         and isinstance(node, ast.Call)
     ):
-        return CALL, going_on
+        return units.role_in(frame.f_code), going_on
     if isinstance(node, ast.For):
         role, found = FOR, site.value(node.iter)
     elif isinstance(node, ast.YieldFrom):
         role, found = DELEGATES, site.value(node.value)
     elif isinstance(node, ast.Call):
         called = site.value(node.func)
-        if called is next and len(node.args) == 1:
+        if called is next and len(node.args) in (1, 2):
+            role = CALL if len(node.args) == 1 else PULLS
             found = site.value(node.args[0])
             is_firm = site.is_firm(node.func, node) and site.is_firm(node.args[0], node)
         else:
@@ -307,8 +311,11 @@ def _role(
     if inner is not None:
         going_on = variables.get(NEXT)
         if isinstance(going_on, types.FunctionType) and going_on.__code__ is inner.f_code:
-            return INIT if MADE in variables else CALL
+            return units.role_in(frame.f_code)
     site = Site(frame, variables, scope.class_name, scope.names)
+    operation = operation_of(node)
+    if operation is not None:
+        return _operating(site, node, operation, inner)
     called = site.value(node.func)
     if inner is None:
         function = getattr(callee, "__func__", callee)
@@ -333,6 +340,19 @@ def _role(
     if not site.is_firm(node.func, node):
         raise Refused(f"what `{what}` calls may have been replaced since; give it a variable of its own")
     return role
+
+
+def _operating(site: Site, node: ast.Call, operation: str, inner: types.FrameType | None) -> str:
+    """The method that an operator runs. Raises Refused if that is not the next frame."""
+    operands = [site.value(one) for one in node.args]
+    place = units.place_of(inner.f_code) if inner is not None else None
+    found = None
+    if inner is not None and place is not None and not any(one is UNKNOWN for one in operands):
+        given = [inner.f_locals.get(name) for name in inner.f_code.co_varnames[: inner.f_code.co_argcount]]
+        found = running_method(operation, operands, lambda one: units.place_of(one.__code__) == place, given)
+    if found is None or found[1] in KNOWN.stored or not all(site.is_firm(one, node) for one in node.args):
+        raise Refused(f"what `{text_of(node)}` runs cannot be told: a library stands between")
+    return PULLS if operation == "next" else f"{OPERATES}{found[0]} {found[1]}"
 
 
 def _frame_above(frame: types.FrameType) -> types.FrameType | None:

@@ -218,6 +218,7 @@ class Compiled:
     tree: Any
     flags: list[str]
     made: types.CodeType
+    role: str = "call"
 
     @cached_property
     def positions(self) -> dict[int, list[int | None]]:
@@ -288,7 +289,7 @@ def _compile(
         inside = f"{_main(code).co_qualname}.<locals>."
         code = _renamed(code, inside, f"{frame.function}.<locals>.")
         main = _main(code)
-    compiled = Compiled(unit, scope, main, tree, variant.flags, code)
+    compiled = Compiled(unit, scope, main, tree, variant.flags, code, frame.role)
     units.register_codes(code, unit, compiled)
     if main is not code:
         name = frame.function.rpartition(".")[2]

@@ -27,13 +27,16 @@ _API = frozenset({"this", "system"})
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "deleter"})
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 _UNKNOWN = "?"
+#: Who says one of these may reach a namespace under any name.
+_REFLECTIVE = frozenset({"modules", "import_module", "__import__", "globals", "vars", "__dict__"})
 
 
 @dataclass
 class Knowledge:
     """Names, collected from every unit that was compiled here.
 
-    `rebound`: global names that a function rebinds. `stored`: attributes that are assigned. `_callees`: for
+    `rebound`: global names that a function rebinds, also as attributes of a module. `stored`: attributes that
+    are assigned. `_callees`: for
     each function or class what it calls, by name. `_candidates`: special methods and properties by the name
     they are used by (``__add__``, ``.price``), with what they call.
     """
@@ -46,13 +49,18 @@ class Knowledge:
 
     def learn(self, tree: ast.Module) -> None:
         """Take in one unit: the author's tree."""
+        modules = _modules(tree)
         for node in walk(tree):
             if isinstance(node, ast.Global):
                 self.rebound.update(node.names)
             elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
                 self.stored.add(node.attr)
+                if modules is None or last_name(node.value) in modules:
+                    self.rebound.add(node.attr)
             elif isinstance(node, ast.Call):
                 self._learn_call(node)
+            elif modules is None and isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self.rebound.add(node.value)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self._imported.update(one.asname or one.name.partition(".")[0] for one in node.names)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -67,6 +75,7 @@ class Knowledge:
         is_setting = isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
         if is_setting and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.stored.add(str(node.args[1].value))
+            self.rebound.add(str(node.args[1].value))
 
     def _learn_class(self, node: ast.ClassDef) -> None:
         made = self._callees.setdefault(node.name, set())
@@ -78,7 +87,9 @@ class Knowledge:
                 if item.name.startswith("__") and item.name.endswith("__"):
                     self._candidates.setdefault(item.name, set()).update(inside)
                 elif _decorators(item) & _PROPERTIES:
-                    self._candidates.setdefault(f".{item.name}", set()).update(inside)
+                    private = f"_{node.name.lstrip('_')}{item.name}"  # as other classes may name it
+                    for name in (item.name, private):
+                        self._candidates.setdefault(f".{name}", set()).update(inside)
             elif isinstance(item, ast.Assign) and last_name(item.value) in _PROPERTIES:
                 for one in item.targets:
                     if isinstance(one, ast.Name):
@@ -130,6 +141,17 @@ def callees(body: Iterable[ast.AST]) -> set[str]:
             found.add(_UNKNOWN if root in _API else f"{function.attr}@{root}")
         else:
             found.add(_UNKNOWN)
+    return found
+
+
+def _modules(tree: ast.AST) -> set[str] | None:
+    """Names of modules in a unit; None if it could have modules or namespaces under any name."""
+    found: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.update(one.asname or one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _REFLECTIVE:
+            return None
     return found
 
 

@@ -11,6 +11,7 @@ import ast
 
 from . import build
 from .operands import Suspension
+from .temporaries import is_temporary
 from .walking import children, located
 
 ITERATOR = ".0"  # the parameter of a lifted function: the iterator that its first loop goes over
@@ -153,7 +154,8 @@ class Lifter(ast.NodeTransformer):
 
     def _declarations(self, node: ast.AST) -> list[ast.stmt]:
         """Assignment expressions in a comprehension bind in the scope around it."""
-        names = sorted({one.target.id for one in _at_once(node) if isinstance(one, ast.NamedExpr)})
+        bound = {one.target.id for one in _at_once(node) if isinstance(one, ast.NamedExpr)}
+        names = sorted(name for name in bound if not is_temporary(name))
         if not names:
             return []
         kind = ast.Nonlocal if self._kind == "function" else ast.Global

@@ -21,6 +21,7 @@ import ast
 from dataclasses import dataclass, field
 
 from . import build
+from .implicit import Implicit
 from .lifting import ITERATOR, Lifter
 from .matching import Position, position_of
 from .operands import Suspension
@@ -64,13 +65,19 @@ class Frame:
         return name
 
 
-def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
-    """The tree that is compiled and run instead of the author's.
+def normalise(
+    tree: ast.Module, prefix: str, interactive: bool, foreseen: frozenset[str] = frozenset()
+) -> tuple[ast.Module, frozenset[str]]:
+    """The tree that is compiled and run instead of the author's, and the foreseen names it depends on.
 
     Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
-    `interactive` sends the value of a last expression to `sys.displayhook`.
+    `interactive` sends the value of a last expression to `sys.displayhook`; `foreseen`: special methods and
+    attributes that may reach the Flow API (`knowledge`).
     """
     bound = _bound_names(analyse(tree))
+    implicit = Implicit(foreseen, bound, prefix)
+    if foreseen or any(isinstance(one, ast.AsyncWith | ast.AsyncFor) for one in walk(tree)):
+        tree = implicit.visit(tree)
     suspends = Suspension(bound, tree)
     tree = _Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -80,7 +87,7 @@ def normalise(tree: ast.Module, prefix: str, interactive: bool) -> ast.Module:
     scopes = analyse(tree)
     suspends = Suspension(_bound_names(scopes), tree)
     _Lowering(suspends, scopes, prefix).module(tree)
-    return located(tree)
+    return located(tree), frozenset(implicit.used)
 
 
 def is_held(scope: Scope) -> bool:
@@ -536,7 +543,7 @@ class _Lowering:
             for handler in node.handlers:
                 assert handler.type is not None
                 handler.type = build.helper("narrowed", handler.type, at=handler.type)
-        elif not all(self._is_harmless(one) for one in node.handlers):
+        elif not all(hasattr(one, "is_ours") or self._is_harmless(one) for one in node.handlers):
             signals = build.helper("uncatchable", at=node.handlers[0])
             passing = ast.ExceptHandler(signals, None, [ast.copy_location(ast.Raise(None, None), node)])
             node.handlers.insert(0, ast.copy_location(passing, node.handlers[0]))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .temporaries import MARK, is_temporary
+from .temporaries import MARK, OPERATION, is_temporary
 from .walking import children, walk
 
 # Builtins of C whose frames could not be resumed anyway: a Flow-API call below them is inexact in any case.
@@ -132,7 +132,8 @@ class Suspension:
     def is_safe_call(self, node: ast.Call) -> bool:
         function = node.func
         if isinstance(function, ast.Constant):
-            return isinstance(function.value, str) and function.value.startswith(MARK)
+            value = function.value
+            return isinstance(value, str) and value.startswith(MARK) and not value.startswith(OPERATION)
         if isinstance(function, ast.Name):
             is_super = function.id == "super" and not node.args
             makes_generator = function.id.startswith(".genexpr")

@@ -12,6 +12,7 @@ import ast
 from typing import Any
 
 from . import build
+from .implicit import operation_of
 from .normalising import BREAK, CONTINUE, RAISED, RETURN, THROUGH
 from .operands import Refused, Slot, Steps, replaced, reread, resumed
 from .units import Scope
@@ -24,6 +25,8 @@ VARIANT_NAME = "<variant>"
 #: statement; or it iterates a generator that is under way, by `for` or by `yield from`.
 CALL, INIT, YIELDED, DELEGATED, START = "call", "init", "yielded", "delegated", "start"
 FOR, DELEGATES = "for", "delegates"
+#: Or it takes the next item for ``next(iterator, default)``, or runs an operand's method ("op INDEX METHOD").
+PULLS, OPERATES = "pulls", "op "
 MADE = ".made"  # the object that an `__init__` under way makes
 
 
@@ -71,7 +74,30 @@ class Variant:
         at_site: ast.expr = ast.Subscript(values, build.constant(len(made), target), ast.Load())
         if self._role in (YIELDED, DELEGATED, DELEGATES):
             at_site = self._at_yield(target)
+        if self._role.startswith(OPERATES):
+            at_site = self._operation(target, at_site)
+        if self._role == PULLS:
+            at_site = self._pull(target)
         return resumed(node, steps, at_site, self._scope.is_stable, self.needed)
+
+    def _operation(self, target: ast.AST, site: ast.expr) -> ast.expr:
+        """What an operator makes of the result of the method that it runs."""
+        _, index, name = self._role.split(" ")
+        operation = operation_of(target)
+        assert isinstance(target, ast.Call)
+        assert operation is not None
+        what = [build.constant(one, target) for one in (operation, int(index), name)]
+        operands = [reread(one, self._scope.is_stable, self.needed) for one in target.args]
+        return build.helper("finished", site, *what, *operands, at=target)
+
+    def _pull(self, target: ast.AST) -> ast.expr:
+        """``next(iterator, default)`` under way: the first item comes from the frame above."""
+        assert isinstance(target, ast.Call)
+        once = build.helper("calling", build.load(NEXT, target), at=target)
+        rest = [reread(one, self._scope.is_stable, self.needed) for one in target.args[1:]]
+        call = build.helper("op next", once, *rest, at=target)
+        call.number = target.number  # type: ignore[attr-defined]
+        return call
 
     def _at_yield(self, target: ast.AST) -> ast.expr:
         """A `yield` that waits where the author's does; `yield from` goes on with its iterator."""

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable
 
 from . import build
+from .implicit import operation_of
 from .operands import BRANCHING, Stable, Suspension, needs_keeping, slots
 from .walking import walk
 
@@ -95,7 +96,10 @@ class Spiller:
         self.parts(node)
         if isinstance(node, ast.YieldFrom):
             node.value = self.keep(build.helper("iter", node.value, at=node.value))
-        if isinstance(node, ast.Call) and not self._suspends.is_safe_call(node):
+        if operation_of(node) is not None:
+            assert isinstance(node, ast.Call)
+            node.args = [self.keep(one) if needs_keeping(one, self._is_stable) else one for one in node.args]
+        elif isinstance(node, ast.Call) and not self._suspends.is_safe_call(node):
             self._keep_callee(node)
         return node
 

@@ -9,12 +9,16 @@ nothing an author does can change it.
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 import sys
 import types
 from typing import Any
 
+from .operations import OPERATIONS, finished
+
 MARK = "\0resumable "
+OPERATION = MARK + "op "  # an operator as a call, which may suspend; all other calls of helpers may not
 
 _uncatchable: tuple[type[BaseException], ...] = ()
 
@@ -171,7 +175,76 @@ def _after(first: Any, iterator: Any) -> Any:
                 return end.value
 
 
+def _is_uncatchable(error: BaseException) -> bool:
+    return isinstance(error, _uncatchable)
+
+
+def _managing(manager: Any) -> tuple[Any, Any]:
+    """The methods of a context manager that `with` calls, looked up as it does."""
+    return _methods_of(manager, "__enter__", "__exit__", "context manager")
+
+
+def _managing_async(manager: Any) -> tuple[Any, Any]:
+    return _methods_of(manager, "__aenter__", "__aexit__", "asynchronous context manager")
+
+
+def _methods_of(manager: Any, enter: str, leave: str, what: str) -> tuple[Any, Any]:
+    found = [_bound_method(manager, name) for name in (enter, leave)]
+    if found[0] is None:
+        raise TypeError(f"'{type(manager).__qualname__}' object does not support the {what} protocol")
+    if found[1] is None:
+        kind = type(manager).__qualname__
+        raise TypeError(f"'{kind}' object does not support the {what} protocol (missed {leave} method)")
+    return found[0], found[1]
+
+
+def _bound_method(subject: Any, name: str) -> Any:
+    for owner in type(subject).__mro__:
+        if name in owner.__dict__:
+            method = owner.__dict__[name]
+            bind = getattr(type(method), "__get__", None)
+            return method if bind is None else bind(method, subject, type(subject))
+    return None
+
+
+def _following(source: Any) -> Any:
+    """What gives the items of an `async for`, one awaitable after the other."""
+    begin = _bound_method(source, "__aiter__")
+    if begin is None:
+        kind = type(source).__qualname__
+        raise TypeError(f"'async for' requires an object with __aiter__ method, got {kind}")
+    following = _bound_method(begin(), "__anext__")
+    if following is None:
+        raise TypeError("'async for' received an object from __aiter__ that does not implement __anext__")
+    return following
+
+
+def _calling(function: Any) -> Any:
+    """An iterator of one item: what the function returns; it ends where the function says so."""
+    return map(operator.call, (function,))
+
+
+class _End:
+    """What `next` gives at the end of a loop."""
+
+    def __reduce__(self) -> str:
+        return "_end"
+
+
+_end = _End()
+
 HELPERS: dict[str, Any] = {
+    **{f"op {name}": function for name, function in OPERATIONS.items()},
+    "finished": finished,
+    "calling": _calling,
+    "end": _end,
+    "manager": _managing,
+    "async manager": _managing_async,
+    "async iterator": _following,
+    "type": type,
+    "is uncatchable": _is_uncatchable,
+    "any error": BaseException,
+    "async end": StopAsyncIteration,
     "delegated": _delegated,
     "slice": slice,
     "sweep": _sweep,

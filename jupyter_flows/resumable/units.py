@@ -70,13 +70,17 @@ class Unit:
     normalised form not (nested too deep): it runs, and its savepoints are inexact.
     """
 
-    def __init__(self, source: str, filename: str, interactive: bool) -> None:
+    def __init__(
+        self, source: str, filename: str, interactive: bool, foreseen: frozenset[str] | None = None
+    ) -> None:
         self.source = source
         self.filename = filename
         self.interactive = interactive
         self.digest = digest_of(source, interactive)
         original = ast.parse(source, filename)
         KNOWN.learn(original)
+        if foreseen is None:
+            foreseen = KNOWN.foreseen()
         # The author's own errors and warnings, exactly as Python gives them.
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if interactive else 0
         plain = compile(source, filename, "exec", flags, dont_inherit=True)
@@ -84,7 +88,9 @@ class Unit:
         self.is_normalised = True
         self.tree: ast.Module
         try:
-            self.tree = normalise(ast.parse(source, filename), self.digest[:6], interactive)
+            tree, used = normalise(ast.parse(source, filename), self.digest[:6], interactive, foreseen)
+            self.tree = tree
+            self.digest = named(self.digest, used)
             self.code = self.compiled(self.tree)
         except (SyntaxError, RecursionError):
             self.is_normalised = False
@@ -241,6 +247,16 @@ def digest_of(source: str, interactive: bool = False) -> str:
     return hashlib.sha256(f"{int(interactive)}\0{source}".encode()).hexdigest()[:32]
 
 
+def named(digest: str, foreseen: frozenset[str]) -> str:
+    """The digest with the names that the unit was normalised with: it is normalised so everywhere."""
+    return "~".join([digest, *([",".join(sorted(foreseen))] if foreseen else [])])
+
+
+def foreseen_in(digest: str) -> frozenset[str]:
+    _, __, names = digest.partition("~")
+    return frozenset(names.split(",")) if names else frozenset()
+
+
 def _preorder(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for child in children(node):
@@ -362,7 +378,7 @@ def register_source(digest: str, source: str, filename: str, interactive: bool =
 
     Raises ValueError if the source is not the one that the digest names.
     """
-    if digest_of(source, interactive) != digest:
+    if digest_of(source, interactive) != digest.partition("~")[0]:
         raise ValueError(f"the source kept for {filename} is not the one that ran: its digest differs")
     _sources.setdefault(digest, UnitSource(source, filename, interactive))
 
@@ -380,7 +396,8 @@ def unit(digest: str) -> Unit:
     found = _units.get(digest)
     if found is None:
         kept = unit_source(digest)
-        found = _units[digest] = Unit(kept.source, kept.filename, kept.interactive)
+        found = Unit(kept.source, kept.filename, kept.interactive, foreseen_in(digest))
+        _units[digest] = found
     return found
 
 
@@ -400,6 +417,12 @@ def place_of(code: types.CodeType) -> tuple[str, str] | None:
         return owner.digest, variant.scope.place
     place = owner.places.get(id(code)) if variant is None else variant.places.get(id(code))
     return (owner.digest, place) if place is not None else None
+
+
+def role_in(code: types.CodeType) -> str:
+    """How the frame that a variant goes on with had waited: the role of its site, while that is under way."""
+    known = _codes.get(id(code))
+    return known[2].role if known is not None and known[2] is not None else "call"
 
 
 def position_of(code: types.CodeType, offset: int) -> int | None:

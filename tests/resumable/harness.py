@@ -57,6 +57,8 @@ class FlowPickler(cloudpickle.Pickler):
             return resumable.reduce_cell(obj)
         if isinstance(obj, BaseException):
             return _reduce_error(obj)
+        if isinstance(obj, types.TracebackType):
+            return _no_traceback, ()  # keeping what can be read of one is the snapshot's part
         if isinstance(obj, types.GeneratorType):
             return resumable.reduce_generator(obj)
         if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
@@ -76,6 +78,10 @@ def _reduce_error(error: BaseException) -> Any:
     assert isinstance(reduced, tuple)
     kept = (error.__dict__, error.__context__, error.__cause__, error.__suppress_context__)
     return (*reduced[:2], kept, None, None, _restore_error)
+
+
+def _no_traceback() -> None:
+    return None
 
 
 def _restore_error(error: BaseException, kept: Any) -> None:

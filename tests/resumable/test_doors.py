@@ -49,8 +49,8 @@ def test_a_coroutine_is_owned_up_to() -> None:
     assert "asyncio" in only_reason(source)
 
 
-def test_implicit_methods_are_owned_up_to() -> None:
-    head = "class A:\n    x = property(lambda self: point(1))\n    def __add__(self, o): return point(2)\n"
+def test_implicit_methods_that_nothing_foretells_are_owned_up_to() -> None:
+    head = "A = type('A', (), {'x': property(lambda s: point(1)), '__add__': lambda s, o: point(2)})\n"
     assert "implicitly" in only_reason(head + "print(A().x)")
     assert "implicitly" in only_reason(head + "print(A() + 1)")
 
