@@ -15,6 +15,7 @@ from ..store import ExecutionFilter
 from . import messages
 from .endpoint import PREFIX, FlowsHandler, UnknownCall, endpoint
 from .events import EventsHandler
+from .health import health_routes
 
 
 class FlowsCall(FlowsHandler):
@@ -227,7 +228,7 @@ ROUTES: dict[str, type[Any]] = {
 def tornado_routes() -> list[tuple[str, type[Any]]]:
     """The table as Tornado's patterns, with an answer for all other paths at its end."""
     routes = [(f"/{PREFIX}/{_pattern(path)}", handler) for path, handler in ROUTES.items()]
-    return [*routes, (rf"/{PREFIX}(/.*)?", UnknownCall)]
+    return [*routes, *health_routes(), (rf"/{PREFIX}(/.*)?", UnknownCall)]
 
 
 def _pattern(path: str) -> str:
