@@ -49,9 +49,7 @@ class ReadyProbe(LiveProbe):
 class MetricsCall(Refusing):
     """Prometheus's text format."""
 
-    @web.authenticated
-    @authorized("read", RESOURCE)
-    async def get(self) -> None:
+    async def _tell(self) -> None:
         try:
             engine = await self.service.engine()
         except EngineException as error:
@@ -61,6 +59,8 @@ class MetricsCall(Refusing):
         metrics = Metrics(engine.store, engine.clock) if worker is None else worker.metrics
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(await asyncio.to_thread(metrics.exposition))
+
+    get = web.authenticated(authorized("read", RESOURCE)(_tell))
 
 
 def health_routes() -> list[tuple[str, type[Any]]]:
