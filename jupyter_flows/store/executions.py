@@ -26,11 +26,11 @@ from sqlalchemy import (
 
 from ..errors import ConflictError, StaleLeaseError
 from ..model import Execution, ExecutionType, ExecutionView, Status
-from . import rows
+from . import rows, search
 from .hot import Hot
 from .port import ExecutionFilter, Held, Page
 from .session import Session
-from .tables import executions, log, savepoints, waits
+from .tables import executions, log, savepoints, searchable, waits
 
 #: How many values one IN list may have: SQLite allows 32,766 variables.
 _LIST_LENGTH = 10_000
@@ -152,6 +152,7 @@ class Executions(Session):
             raise ConflictError(
                 f"there is an execution with the key {execution.creation_key!r} already", id=execution.id
             ) from error
+        search.add(self._connection, execution)
         self.seen[execution.id] = execution
         self.locked.add(execution.id)
         self.note_change("execution", execution.id, execution.parent_id)
@@ -186,6 +187,7 @@ class Executions(Session):
                 f"{epoch} was refused",
                 execution_id=execution.id,
             )
+        search.change(self._connection, old, execution)
         return True
 
     def execution(self, execution_id: str, lock: bool = False) -> Execution | None:
@@ -228,6 +230,7 @@ class Executions(Session):
     def delete_execution(self, execution_id: str) -> None:
         old = self.execution(execution_id)
         self.locked.discard(execution_id)
+        search.forget(self._connection, execution_id)
         self.execute(delete(executions).where(executions.c.id == execution_id))
         if old:
             self.note_change("execution", execution_id, old.parent_id)
@@ -239,12 +242,30 @@ class Executions(Session):
         return None if row is None else _view(row)
 
     def views(self, filter: ExecutionFilter) -> Page:
+        if filter.text and search.is_indexed(filter.text):
+            return self._views_saying(filter.text, filter)
         statement = _views.order_by(executions.c.id.desc()).limit(filter.limit + 1)
         for condition in _conditions(filter):
             statement = statement.where(condition)
+        if filter.cursor is not None:
+            statement = statement.where(executions.c.id < filter.cursor)
         found = [_view(row).short() for row in self.execute(statement).mappings()]
         shown = tuple(found[: filter.limit])
         return Page(executions=shown, next=shown[-1].id if len(found) > filter.limit and shown else None)
+
+    def _views_saying(self, text: str, filter: ExecutionFilter) -> Page:
+        self.flush()
+        conditions = _conditions(msgspec.structs.replace(filter, text=None))
+        ids = search.find(self._connection, text, conditions, filter.cursor, filter.limit + 1)
+        shown = ids[: filter.limit]
+        found: dict[str, ExecutionView] = {}
+        for part in in_parts(shown):
+            views = self.execute(_views.where(executions.c.id.in_(part))).mappings()
+            found |= {row["id"]: _view(row).short() for row in views}
+        return Page(
+            executions=tuple(found[one] for one in shown if one in found),
+            next=shown[-1] if len(ids) > filter.limit else None,
+        )
 
     # --- what is due
 
@@ -402,11 +423,13 @@ def _conditions(filter: ExecutionFilter) -> Iterator[Any]:
         yield column.parent_id == filter.parent_id
     if filter.roots_only:
         yield column.parent_id.is_(None)
-    if filter.cursor is not None:
-        yield column.id < filter.cursor
     if filter.text:
-        said = select(log.c.number).where(
-            log.c.execution_id == column.id, log.c.text.icontains(filter.text, autoescape=True)
+        said = (
+            exists(
+                select(table.c.execution_id).where(
+                    table.c.execution_id == column.id, table.c.text.icontains(filter.text, autoescape=True)
+                )
+            )
+            for table in (searchable, log)
         )
-        fields = (column.id, column.name, column.flow, column.message)
-        yield or_(*(field.icontains(filter.text, autoescape=True) for field in fields), exists(said))
+        yield or_(*said)

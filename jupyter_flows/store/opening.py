@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..errors import StoreError
+from . import search
 from .chunk_files import ChunkFiles
 from .failures import explained
 from .port import Store
@@ -110,6 +111,7 @@ def prepare_schema(connection: Connection, shown: str) -> None:
                 f"{shown} has tables of something else and none of ours: give the store a database of its own"
             )
         metadata.create_all(connection)
+        search.make_index(connection)
         connection.execute(
             text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         )

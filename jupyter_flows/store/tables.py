@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
 
 #: Revision of this schema: the newest file in migrations/versions.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -256,6 +256,17 @@ log = Table(
     Column("fields", LargeBinary, nullable=False),
     _one_of("level", LogLevel),
     Index("ix_log_execution_id", "execution_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+# What is searched of an execution itself; `number` is its place in the index (search.py).
+searchable = Table(
+    "searchable",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("execution_id", Text, ForeignKey("executions.id", ondelete="CASCADE"), nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("execution_id"),
     sqlite_autoincrement=True,
 )
 

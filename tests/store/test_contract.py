@@ -530,3 +530,61 @@ def test_workers_sign_on_and_off(store: Store) -> None:
         assert transaction.workers() == [later]
         transaction.delete_worker("w1")
         assert transaction.workers() == []
+
+
+# --- search
+
+
+def found(store: Store, text: str, **fields: Any) -> list[str]:
+    with store.reading() as transaction:
+        return [view.id for view in transaction.views(ExecutionFilter(text=text, **fields)).executions]
+
+
+def test_a_text_is_found_wherever_it_is_said(store: Store) -> None:
+    put(
+        store,
+        execution("e1", name="Nightly import"),
+        execution("e2", flow="clean/addresses", status=Status.PAUSED),
+        execution("e3", inputs={"region": Value(json="north"), "url": Value(json="x://me:hidden@h/d")}),
+        execution("e4", message='it said "50%_done" twice'),
+    )
+    with store.writing() as transaction:
+        transaction.append_log("e1", NOON, LogLevel.INFO, "fetched the ADDRESSES of the north", {})
+        transaction.append_log("e1", NOON, LogLevel.INFO, "more addresses", {})
+    assert found(store, "nightly") == ["e1"]
+    assert found(store, "addresses") == ["e2", "e1"]
+    assert found(store, "addresses", status=Status.PAUSED) == ["e2"]
+    assert found(store, '"region":"north"') == ["e3"]
+    assert found(store, "north") == ["e3", "e1"]
+    assert found(store, '"50%_done"') == ["e4"]
+    assert found(store, "hidden") == []
+    assert found(store, "nowhere") == []
+    assert found(store, "no") == ["e3", "e1"]
+    with store.writing() as transaction:
+        read = transaction.execution("e4", lock=True)
+        assert read is not None
+        transaction.update_execution(replace(read, message="all is well"), epoch=read.epoch)
+        transaction.delete_execution("e1")
+    assert found(store, "50%_done") == []
+    assert found(store, "all is well") == ["e4"]
+    assert found(store, "addresses") == ["e2"]
+
+
+def test_a_search_comes_in_pages(store: Store) -> None:
+    ids = [f"e{n:03}" for n in range(25)]
+    put(store, *(execution(one, message="needle" if n % 2 else "hay") for n, one in enumerate(ids)))
+    with store.writing() as transaction:
+        for one in ids[::5]:
+            transaction.append_log(one, NOON, LogLevel.INFO, "a needle here", {})
+            transaction.append_log(one, NOON, LogLevel.INFO, "another needle", {})
+    seen: list[str] = []
+    cursor = None
+    while True:
+        with store.reading() as transaction:
+            page = transaction.views(ExecutionFilter(text="needle", limit=4, cursor=cursor))
+        assert 0 < len(page.executions) <= 4
+        seen += [view.id for view in page.executions]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert seen == [one for n, one in reversed(list(enumerate(ids))) if n % 2 or n % 5 == 0]
