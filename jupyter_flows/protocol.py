@@ -210,6 +210,8 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class CancelNow(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Somebody wishes that the execution ends: a flow that computes hears of it now, not at its next call."""
 
+    execution_id: str
+
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """End this process at once: the execution is not yours any more. No flow code runs after it."""

@@ -481,7 +481,7 @@ class Worker:
     def _await_reaction(self, session: Session) -> None:
         if session.grace is None and not session.is_notebook:
             if session.kernel is not None:
-                self._keep(session.kernel.send(protocol.CancelNow()))
+                self._keep(session.kernel.send(protocol.CancelNow(execution_id=session.execution_id)))
             session.grace = self._loop.call_later(
                 self._cancel_grace_seconds, lambda: self._keep(self._grace_over(session))
             )

@@ -25,8 +25,10 @@ _MESSAGE = "the execution was cancelled"
 class Cancellation:
     """`was_told`: ExecutionCancel was raised in the flow, here or before it went on here."""
 
-    def __init__(self, was_told: bool) -> None:
+    def __init__(self, execution_id: str, was_told: bool) -> None:
         self.was_told = was_told
+        self._execution_id = execution_id
+        self._is_wished = False
         self._is_noted = False
         self._calls = 1  # no flow code runs yet
 
@@ -34,8 +36,13 @@ class Cancellation:
         """Take the signal. Called in the main thread."""
         signal.signal(_SIGNAL, self._on_signal)
 
-    def wish(self) -> None:
-        """From any thread."""
+    def wish(self, execution_id: str) -> None:
+        """From any thread. A wish that comes late concerns the execution that this process ran before."""
+        if execution_id == self._execution_id:
+            self._is_wished = True
+            self._ring()
+
+    def _ring(self) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
 
     @contextlib.contextmanager
@@ -65,14 +72,14 @@ class Cancellation:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._is_noted = True
+        self._is_noted = self._is_wished
         self._raise_noted()
 
     def _raise_noted(self) -> None:
         if not self._is_noted or self.was_told or self._calls > 0:
             return
         if threading.current_thread() is not threading.main_thread():
-            self.wish()  # a thread of the flow made the call that put it off
+            self._ring()  # a thread of the flow made the call that put it off
             return
         self.was_told = True
         raise ExecutionCancel(_MESSAGE)

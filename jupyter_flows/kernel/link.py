@@ -62,7 +62,7 @@ class Link:
         self._waiting: dict[int, queue.SimpleQueue[protocol.WorkerMessage | None]] = {}
         self._begun: queue.SimpleQueue[protocol.Begin] = queue.SimpleQueue()
         #: Called, in the reader thread, when the flow is to be told of its cancellation at once.
-        self.on_cancel: Callable[[], None] = lambda: None
+        self.on_cancel: Callable[[str], None] = lambda _: None
         self._ahead: deque[tuple[int, float]] = deque()
         self._sent_seq = 0
         self._committed = threading.Condition()
@@ -161,7 +161,7 @@ class Link:
         if isinstance(message, protocol.Stop):
             self._on_stop(message.reason)
         elif isinstance(message, protocol.CancelNow):
-            self.on_cancel()
+            self.on_cancel(message.execution_id)
         elif isinstance(message, protocol.Begin):
             self._begun.put(message)
         elif isinstance(message, protocol.Committed):

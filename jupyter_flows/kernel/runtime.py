@@ -70,7 +70,7 @@ class FlowRuntime:
         self._shell = shell
         self._recorder = recorder
         self._chunks = KernelChunks(link, begin.chunk_directory)
-        self.cancellation = Cancellation(begin.was_told)
+        self.cancellation = Cancellation(begin.execution_id, begin.was_told)
         self._previous: snapshot.Manifest | None = None
         self._one_at_a_time = threading.RLock()
         link.may_go_on = begin.may_go_on
