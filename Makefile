@@ -2,6 +2,7 @@
 # make test       all tests, in parallel                               make lint   ruff, mypy, eslint, strict TypeScript
 # make test-long  the tests that take minutes                          make bench  all benchmarks
 # make chaos      kills and freezes everything for CHAOS_MINUTES (5), by CHAOS_SEED
+# make simulate   hours of an engine in minutes: SIMULATE_MINUTES (5), SIMULATE_SEED
 # make test-pythons  the core tests on the other Pythons (3.11, 3.12, 3.13) that are installed
 #
 # All of it happens inside this checkout: .venv, node_modules and .jupyter-flows are git-ignored. `make PYTHON=…`
@@ -9,7 +10,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := lab
-.PHONY: lab test test-long test-pythons chaos demo lint bench clean front-end-test
+.PHONY: lab test test-long test-pythons chaos simulate demo lint bench clean front-end-test
 
 OLDEST_PYTHON := 3.11
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -46,6 +47,11 @@ CHAOS_MINUTES ?= 5
 CHAOS_SEED ?= $(shell date +%s)
 chaos: .venv/installed
 	$(BIN)/python -m tests.crash.chaos --minutes $(CHAOS_MINUTES) --seed $(CHAOS_SEED)
+
+SIMULATE_MINUTES ?= 5
+SIMULATE_SEED ?= $(shell date +%s)
+simulate: .venv/installed
+	$(BIN)/python -m tests.engine.simulation --minutes $(SIMULATE_MINUTES) --seed $(SIMULATE_SEED)
 
 # Each in an environment of its own, .venv-3.12 and so on. pyenv's Pythons are found too.
 test-pythons: .venv/installed

@@ -146,8 +146,10 @@ class Desk:
         epoch = session.epoch if session.is_notebook else message.epoch
 
         def work(ledger: Ledger) -> Decision:
-            if self._committer.is_repeating and (made := ledger.already_made(preparation)):
-                return made
+            if self._committer.is_repeating:
+                made = ledger.already_made(session.execution_id, epoch, message.call, preparation)
+                if made is not None:
+                    return made
             execution = self._held(ledger, session, epoch)
             ledger.transaction.put_chunks(message.chunks)
             ledger.transaction.put_cells(execution.id, message.cells)
@@ -287,7 +289,7 @@ class Desk:
 
     async def _prepare(self, session: Session, call: Call) -> Preparation:
         """Read the flow to be started, outside of the transaction."""
-        plain = Preparation(savepoint_id=new_id(), child_id=new_id())
+        plain = Preparation(savepoint_id=new_id(), child_id=new_id(), stood_at=session.savepoint_id)
         try:
             if isinstance(call, StartFlow):
                 source = await asyncio.to_thread(self._engine.library.read, call.flow, session.directory)

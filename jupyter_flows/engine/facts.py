@@ -50,10 +50,11 @@ from .events import Facts
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What is worked out for a call before its transaction begins, so that the transaction can be
     repeated: the ids it would use, the flow that it would start and with which options (or why it cannot),
-    and the flows that were found."""
+    and the flows that were found. `stood_at` is the savepoint that its execution stood at before."""
 
     savepoint_id: str
     child_id: str
+    stood_at: str | None = None
     source: FlowSource | None = None
     options: FlowOptions | None = None
     flows: tuple[FlowView, ...] = ()

@@ -222,14 +222,24 @@ class Ledger:
         )
         return self.advance(execution, event)
 
-    def already_made(self, preparation: Preparation) -> Decision | None:
-        """What was decided for this call, if its transaction was committed and only the word of it lost."""
+    def already_made(
+        self, execution_id: str, epoch: int, call: Call, preparation: Preparation
+    ) -> Decision | None:
+        """What was decided for this call, if its transaction was committed and only the word of it lost.
+
+        A new call is known by its savepoint; one that was joined by where its execution stands now.
+        """
+        execution = self.execution(execution_id)
         savepoint = self.transaction.savepoint(preparation.savepoint_id)
         if savepoint is None:
-            return None
-        execution = self.execution(savepoint.execution_id)
+            stands_at = execution.savepoint_id
+            if execution.epoch != epoch or stands_at is None or stands_at == preparation.stood_at:
+                return None
+            savepoint = self.savepoint(stands_at)
+            if not same_call(savepoint.call, call):
+                return None
         instructions: list[Instruction] = []
-        if execution.savepoint_id != savepoint.id:
+        if execution.savepoint_id != savepoint.id or execution.epoch != epoch:
             instructions.append(StopKernel(reason="the execution goes on from another savepoint"))
         elif execution.status is not Status.RUNNING:
             instructions.append(Park())
