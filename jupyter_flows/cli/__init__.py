@@ -102,6 +102,12 @@ def _add_running(add: _Add) -> None:
     worker.add_argument(
         "--health-host", default="127.0.0.1", metavar="HOST", help="the address for that (127.0.0.1)"
     )
+    worker.add_argument(
+        "--savepoint-retention",
+        type=_at_least_one,
+        metavar="N",
+        help="keep the N newest automatic savepoints of an execution whose flow does not say it (all)",
+    )
     for command in (run, worker):
         command.add_argument(
             "--slots", type=_at_least_one, default=2, metavar="N", help="flows that compute at once (2)"
@@ -136,6 +142,11 @@ def _add_looking(add: _Add) -> None:
 
 
 def _add_acting(add: _Add) -> None:
+    storage = add("storage", "show what takes the room in the store")
+    storage.add_argument("--collect", action="store_true", help="free what nothing refers to any more")
+    storage.add_argument(
+        "--limit", type=_at_least_one, default=20, metavar="N", help="at most so many executions (20)"
+    )
     restore = add("restore", "put an execution back to a savepoint; a worker goes on from there")
     restore.add_argument("savepoint", metavar="SAVEPOINT")
     restore.add_argument("--fork", action="store_true", help="start a new execution from it instead")

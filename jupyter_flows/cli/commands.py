@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from ..engine import upkeep
 from ..engine.flows import FlowLibrary
 from ..engine.many import Action, Outcome, act_on, ids_of
 from ..engine.places import owner_concurrent, store_url
@@ -27,7 +28,7 @@ from ..errors import InvalidInputError
 from ..model import ExecutionType, ExecutionView, LogLine, Status
 from ..store import ExecutionFilter, open_store
 from . import NOT_ENDED_WELL, SUCCESS, printing
-from .running import Following, run_to_end, work
+from .running import Following, living_workers, run_to_end, work
 
 
 @contextmanager
@@ -89,6 +90,7 @@ def worker(options: argparse.Namespace) -> int:
                 grace_seconds=options.grace,
                 health_port=options.health_port,
                 health_host=options.health_host,
+                savepoint_retention=options.savepoint_retention,
             )
         )
     return SUCCESS
@@ -184,6 +186,25 @@ def diff(options: argparse.Namespace) -> int:
     else:
         printing.difference(found)
     return SUCCESS
+
+
+def storage(options: argparse.Namespace) -> int:
+    with _engine(options) as engine:
+        collected = upkeep.collect(engine, _grace(engine)) if options.collect else None
+        found = upkeep.storage(engine)
+        if options.json:
+            printing.as_json({"storage": found, "collected": collected})
+            return SUCCESS
+        if collected is not None:
+            printing.collected(collected)
+        printing.storage(found, options.limit)
+    return SUCCESS
+
+
+def _grace(engine: Engine) -> timedelta:
+    """None is needed where nobody can be about to commit something."""
+    notebooks = engine.executions(type=ExecutionType.NOTEBOOK, status=Status.RUNNING, limit=1).executions
+    return upkeep.GRACE if notebooks or living_workers(engine) else timedelta(0)
 
 
 # --- act ----------------------------------------------------------------------------------------

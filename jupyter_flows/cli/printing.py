@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ..engine.upkeep import Collected, StorageView
 from ..model import ExecutionView, LogLine, SavepointView, VariableChange, VariableView
 
 
@@ -121,6 +122,43 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         text = "  ".join([*cells, line[-1]]).rstrip()
         print(text if len(text) <= room else text[: max(room - 1, 1)] + "…")
+
+
+def storage(found: StorageView, limit: int) -> None:
+    print(f"{_size(found.bytes) or 'nothing'} in {found.chunks} chunks")
+    free = _size(found.reclaimable_bytes)
+    if free:
+        print(f"{free} of it belongs to nothing any more: --collect frees it, a worker does within hours")
+    if not found.kinds:
+        return
+    print()
+    _table(("KIND", "SIZE"), [(kind.name, _size(kind.bytes)) for kind in found.kinds], "nothing")
+    print()
+    flows = [
+        (one.name, str(one.executions), str(one.savepoints), _size(one.bytes), _size(one.own_bytes))
+        for one in found.flows
+    ]
+    _table(("FLOW", "EXECUTIONS", "SAVEPOINTS", "SIZE", "OWN"), flows, "no flows")
+    print()
+    rows = [
+        (
+            one.name,
+            one.flow or "",
+            str(one.status or ""),
+            str(one.savepoints),
+            _size(one.bytes),
+            _size(one.own_bytes),
+        )
+        for one in found.executions[:limit]
+    ]
+    _table(("EXECUTION", "FLOW", "STATUS", "SAVEPOINTS", "SIZE", "OWN"), rows, "no executions")
+    print("\nOWN is what archiving would free: chunks that nothing else refers to.")
+
+
+def collected(found: Collected) -> None:
+    waiting = _size(found.waiting_bytes)
+    later = f"; {waiting} more when they have been unused for an hour" if waiting else ""
+    print(f"freed {_size(found.bytes) or 'nothing'}{later}\n")
 
 
 def _one_line(text: str) -> str:

@@ -104,13 +104,14 @@ async def work(
     grace_seconds: float = 10.0,
     health_port: int | None = None,
     health_host: str = "127.0.0.1",
+    savepoint_retention: int | None = None,
 ) -> None:
     """A worker, until a person or the system stops it, or nothing is left to do.
 
     When it is stopped, flows may compute for `grace_seconds` to their next call, where another worker goes
     on. With `health_port`, liveness, readiness and metrics are told there.
     """
-    worker = Worker(engine, slots=slots)
+    worker = Worker(engine, slots=slots, savepoint_retention=savepoint_retention)
     health = HealthServer(worker.metrics, worker.what_is_dead, worker.what_is_missing)
     async with _interruption() as interrupted:
         if health_port is not None:

@@ -49,8 +49,8 @@ def act_on(engine: Engine, action: Action, execution_ids: Iterable[str], owner: 
         Action.PAUSE: engine.pause,
         Action.RESUME: engine.resume,
         Action.AGAIN: lambda execution_id: engine.again(execution_id, owner=owner).id,
-        Action.ARCHIVE: lambda execution_id: engine.archive(execution_id, sweeps=False),
-        Action.DELETE: lambda execution_id: engine.delete(execution_id, sweeps=False),
+        Action.ARCHIVE: engine.archive,
+        Action.DELETE: engine.delete,
     }[action]
     outcome = Outcome(done=[], refused=[], started=[])
     for execution_id in dict.fromkeys(execution_ids):
@@ -62,8 +62,6 @@ def act_on(engine: Engine, action: Action, execution_ids: Iterable[str], owner: 
         outcome.done.append(execution_id)
         if isinstance(result, str):
             outcome.started.append(result)
-    if outcome.done and action in (Action.ARCHIVE, Action.DELETE):
-        engine.write(lambda transaction: transaction.sweep_chunks())
     return outcome
 
 

@@ -381,8 +381,8 @@ class Engine:
                 raise _no_execution(savepoint_id)
             return current_source(self.library, transaction, execution)
 
-    def archive(self, execution_id: str, *, sweeps: bool = True) -> ExecutionView:
-        """Delete the savepoints of an ended execution, and, if it `sweeps`, chunks that nothing refers to.
+    def archive(self, execution_id: str) -> ExecutionView:
+        """Delete the savepoints of an ended execution. The worker frees the room that they took.
 
         Raises ConflictError when it has not ended.
         """
@@ -391,12 +391,10 @@ class Engine:
             if not execution.status.is_final:
                 raise refused(execution, "archiving", "cancel it first, or wait for its end")
             ledger.advance(execution, Archived(at=ledger.now))
-            if sweeps:
-                ledger.transaction.sweep_chunks()
 
         return self._decide(execution_id, archive)
 
-    def delete(self, execution_id: str, *, sweeps: bool = True) -> None:
+    def delete(self, execution_id: str) -> None:
         """Remove an ended execution with all that belongs to it, its descendants too.
 
         Raises ResourceNotFoundError, and ConflictError when it or a descendant has not ended.
@@ -408,8 +406,6 @@ class Engine:
             if not execution.status.is_final:
                 raise refused(execution, "deleting", "cancel it first, or wait for its end")
             ledger.advance(execution, Deleted(at=ledger.now))
-            if sweeps:
-                transaction.sweep_chunks()
 
         self.write(delete)
 
@@ -472,8 +468,6 @@ class Engine:
         count = 0
         while part := self.write(archive):
             count += part
-        if count:
-            self.write(lambda transaction: transaction.sweep_chunks())
         return count
 
     def _decide(self, execution_id: str, decide: Callable[[Ledger, Execution], object]) -> ExecutionView:

@@ -28,7 +28,7 @@ from .. import protocol
 from ..errors import EngineException, KernelDiedError, StaleLeaseError
 from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
-from . import memory, processes
+from . import memory, processes, upkeep
 from .committer import Committer
 from .connections import run_connection
 from .desk import Desk
@@ -44,6 +44,7 @@ from .zygotes import Zygote
 
 LEASE = timedelta(seconds=30)
 RETENTION = timedelta(days=14)
+_PRUNING = 60.0  # how often old savepoints of running executions are let go: seconds
 _TIDYING = 3600.0  # how often old executions are archived: seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
@@ -74,9 +75,10 @@ class Worker:
     `warm_kernels`, how many are kept ready (one per slot where they are forked, else one);
     `kept_kernels`, how many waiting executions keep theirs;
     `lease_seconds`, after what silence others take over what it runs; `retention`, how long ended
-    executions keep their savepoints (None: for ever); `kernel_command` makes the command line of a kernel
-    from the socket's path and an id; `forks_kernels` False starts each kernel from scratch,
-    `zygote_command` is what they are forked from.
+    executions keep their savepoints (None: for ever); `savepoint_retention`, how many of its newest
+    automatic savepoints an execution keeps whose flow does not say it (None: all); `kernel_command` makes the
+    command line of a kernel from the socket's path and an id; `forks_kernels` False starts each kernel from
+    scratch, `zygote_command` is what they are forked from.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Worker:
         kept_kernels: int = 16,
         lease_seconds: float = LEASE.total_seconds(),
         retention: timedelta | None = RETENTION,
+        savepoint_retention: int | None = None,
         kernel_command: Callable[[str, str], list[str]] | None = None,
         zygote_command: list[str] | None = None,
         forks_kernels: bool = True,
@@ -105,6 +108,7 @@ class Worker:
         self._kept_kernels = kept_kernels
         self._lease_time = timedelta(seconds=lease_seconds)
         self._retention = retention
+        self._savepoint_retention = savepoint_retention
         self._orphans: set[tuple[str, int]] = set()
         self._kernel_command = kernel_command
         # A command of one's own means that one's own kernels are wanted.
@@ -197,7 +201,13 @@ class Worker:
         self._pool.refill()
         self._is_started = True
         self._claiming = self._keep(self._claim_loop())
-        for work in (self._renew_loop(), self._health_loop(), self._tidy_loop(), self._memory_loop()):
+        for work in (
+            self._renew_loop(),
+            self._health_loop(),
+            self._tidy_loop(),
+            self._prune_loop(),
+            self._memory_loop(),
+        ):
             self._keep(work)
         self._nudge()
 
@@ -683,11 +693,30 @@ class Worker:
         self._nudge()
 
     async def _tidy_loop(self) -> None:
-        while self._retention is not None and not self._is_stopping:
+        while not self._is_stopping:
             with contextlib.suppress(EngineException):
-                before = self._engine.clock() - self._retention
-                await asyncio.to_thread(self._engine.archive_ended, before)
+                await asyncio.to_thread(self._tidy)
             await asyncio.sleep(_TIDYING)
+
+    def _tidy(self) -> None:
+        """Free the room of what is old; runs beside everything else."""
+        if self._retention is not None:
+            self._engine.archive_ended(self._engine.clock() - self._retention)
+        upkeep.prune(self._engine, self._savepoint_retention)
+        upkeep.collect(self._engine)
+
+    async def _prune_loop(self) -> None:
+        """An execution that makes many savepoints must not wait for the hour to lose the old ones."""
+        while not self._is_stopping:
+            await asyncio.sleep(_PRUNING)
+            for session in list(self._sessions):
+                own = session.options.savepoint_retention
+                keep = self._savepoint_retention if own is None else own
+                if keep is not None:
+                    with contextlib.suppress(EngineException):
+                        await asyncio.to_thread(
+                            upkeep.prune_execution, self._engine, session.execution_id, keep
+                        )
 
 
 def _socket_directory(given: str | os.PathLike[str] | None) -> Path:

@@ -6,6 +6,7 @@ travel with the next message, so that they are committed in the same transaction
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from .link import Link
 
 #: From this size on (bytes) a chunk is a file of its own, if there is a directory.
 LARGE = 64 * 1024
+#: For so long (seconds) a chunk that was written is there, whether anything refers to it or not.
+_SURELY_THERE = 1200.0
 
 
 class _Readable(Protocol):
@@ -28,19 +31,25 @@ class KernelChunks:
     def __init__(self, link: Link, directory: str | None) -> None:
         self._link = link
         self._files = DirectoryChunks(directory, fsync=True) if directory else None
-        self._known: set[str] = set()
+        # Of the savepoint that the execution stands at, which the store never lets go of.
+        self._current: frozenset[str] = frozenset()
+        # When others were written: the store may remove them once they are old and nothing refers to them.
+        self._written: dict[str, float] = {}
         self._unsent: dict[str, bytes] = {}
         self._fetched: dict[str, bytes] = {}
 
     def has(self, digest: str) -> bool:
-        return digest in self._known
+        if digest in self._current:
+            return True
+        written = self._written.get(digest)
+        return written is not None and time.monotonic() - written < _SURELY_THERE
 
     def write(self, digest: str, data: bytes | bytearray | memoryview) -> None:
-        if digest in self._known:
+        if self.has(digest):
             return
         if self._files is None or memoryview(data).nbytes < LARGE or not self._is_written(digest, data):
             self._unsent[digest] = bytes(data)
-        self._known.add(digest)
+        self._written[digest] = time.monotonic()
 
     def _is_written(self, digest: str, data: bytes | bytearray | memoryview) -> bool:
         """Whether it is a file now. What a full disk refuses goes to the worker, which can wait for space."""
@@ -77,8 +86,10 @@ class KernelChunks:
             self._fetched.update(self._link.request(message, Chunks).chunks)
 
     def assume_stored(self, digests: Iterable[str]) -> None:
-        """What a committed savepoint refers to need not be sent again."""
-        self._known.update(digests)
+        """What the savepoint that the execution stands at refers to need not be sent again."""
+        self._current = frozenset(digests)
+        limit = time.monotonic() - _SURELY_THERE
+        self._written = {digest: at for digest, at in self._written.items() if at > limit}
 
     def forget_fetched(self) -> None:
         self._fetched.clear()

@@ -189,6 +189,7 @@ class FlowRuntime:
         known = self._known_answer(call) if is_free else None
         if known is not None:
             self._link.send_ahead(msgspec.structs.replace(message, goes_on=True))
+            self._chunks.assume_stored(draft.chunks)  # they are before whatever is sent later
             return known
         try:
             answered = self._link.request(message, protocol.Answered)
@@ -200,6 +201,7 @@ class FlowRuntime:
             raise
         self._epoch = answered.epoch
         self._link.may_go_on = answered.may_go_on
+        self._chunks.assume_stored(draft.chunks)
         return answered.answer
 
     def _known_answer(self, call: model.Call) -> model.Answer | None:

@@ -34,6 +34,14 @@ class FlowsApp(ExtensionApp):
         60.0, min=0, help="How long an execution that waits keeps its kernel, in seconds."
     ).tag(config=True)
 
+    savepoint_retention = Int(
+        None,
+        allow_none=True,
+        min=1,
+        help="How many of its newest automatic savepoints an execution keeps whose flow does not say it (its "
+        'metadata: {"jupyter_flows": {"savepoint_retention": N}}). Named ones stay. By default all stay.',
+    ).tag(config=True)
+
     fork_kernels = Bool(
         True,
         help="Fork the kernels of notebooks from a process that has made their imports: they are there in a "
@@ -70,7 +78,12 @@ class FlowsApp(ExtensionApp):
         provisioner.close()
 
     def _worker(self, engine: Engine) -> Worker:
-        return Worker(engine, slots=self.slots, sleep_max_seconds=self.sleep_max_seconds)
+        return Worker(
+            engine,
+            slots=self.slots,
+            sleep_max_seconds=self.sleep_max_seconds,
+            savepoint_retention=self.savepoint_retention,
+        )
 
     def _note_activity(self) -> None:
         # A setting of such a name keeps idle cullers from stopping the server.

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
+from ..engine import upkeep
 from ..engine.many import Outcome, act_on, ids_of
 from ..engine.service import Engine
 from ..errors import InvalidInputError
@@ -177,6 +178,23 @@ class ForkCall(FlowsHandler):
         )
 
 
+class StorageCall(FlowsHandler):
+    @endpoint("read", "What takes the room in the store", upkeep.StorageView)
+    def get(self, engine: Engine) -> upkeep.StorageView:
+        return upkeep.storage(engine)
+
+
+class CollectCall(FlowsHandler):
+    @endpoint(
+        "write",
+        "Free what nothing refers to and nobody wrote for an hour",
+        upkeep.Collected,
+        body=messages.EmptyBody,
+    )
+    def post(self, engine: Engine, body: messages.EmptyBody) -> upkeep.Collected:  # noqa: ARG002
+        return upkeep.collect(engine)
+
+
 class StatusCall(FlowsHandler):
     @endpoint("read", "The server's version, store and worker", messages.ServerStatus)
     def get(self, engine: Engine) -> messages.ServerStatus:
@@ -219,6 +237,8 @@ ROUTES: dict[str, type[Any]] = {
     "savepoints/{savepoint_id}/diff/{other_id}": DifferenceCall,
     "savepoints/{savepoint_id}/restore": RestoreCall,
     "savepoints/{savepoint_id}/fork": ForkCall,
+    "storage": StorageCall,
+    "storage/collect": CollectCall,
     "status": StatusCall,
     "openapi.json": OpenAPICall,
     "events": EventsHandler,

@@ -8,6 +8,7 @@ manifest (see `manifest`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +83,8 @@ class DirectoryChunks:
 
     def write(self, digest: str, data: BytesLike) -> None:
         file = self._file(digest)
-        if os.path.exists(file):
-            os.utime(file)  # young again: a sweep of unused files must not take it
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(file)  # it is there: young again, so that nobody removes it as unused
             return
         unfinished = os.path.join(os.path.dirname(file), f".{digest}.{uuid4().hex}")
         try:

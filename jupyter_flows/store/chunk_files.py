@@ -2,22 +2,20 @@
 
 A file is complete or absent: it is written under another name, flushed to the disk and then renamed. The
 savepoint that refers to it is committed afterwards, so a crash leaves at most a file that nothing refers
-to, which `sweep` removes.
+to, which the upkeep removes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import time
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
 from .failures import of_disk
 
-#: A file that nothing refers to may belong to a savepoint which is about to be committed: seconds.
-_YOUNG = 3600.0
 _IS_HASH = re.compile(r"[0-9a-zA-Z_-]{8,128}")
 
 
@@ -29,7 +27,7 @@ class ChunkFiles:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _file(self, digest: str) -> Path:
-        return self.path / digest[:2] / digest
+        return self.path / digest.removeprefix(".")[:2] / digest
 
     def write(self, digest: str, content: bytes) -> None:
         """Raises StoreError when the disk refuses."""
@@ -39,8 +37,8 @@ class ChunkFiles:
             raise of_disk(error, f"cannot write to {self.path}") from error
 
     def _write(self, file: Path, digest: str, content: bytes) -> None:
-        if file.exists():
-            os.utime(file)
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(file)  # it is there: young again, so that nobody removes it
             return
         file.parent.mkdir(mode=0o700, exist_ok=True)
         unfinished = file.with_name(f".{digest}.{uuid4().hex}")
@@ -62,12 +60,36 @@ class ChunkFiles:
         except FileNotFoundError:
             return None
 
-    def sweep(self, used: Collection[str]) -> int:
-        """Remove files that are not `used` and not young; return how many."""
-        removed = 0
-        limit = time.time() - _YOUNG
-        for file in self.path.glob("??/*"):
-            if file.name not in used and file.stat().st_mtime < limit:
-                file.unlink(missing_ok=True)
-                removed += 1
+    def sizes(self) -> dict[str, int]:
+        """The size of each chunk, in bytes."""
+        found = {}
+        for directory in os.scandir(self.path):
+            if not directory.is_dir():
+                continue
+            for entry in os.scandir(directory.path):
+                with contextlib.suppress(FileNotFoundError):
+                    found[entry.name] = entry.stat().st_size
+        return found
+
+    def remove(self, hashes: Iterable[str], before: float) -> set[str]:
+        """Remove those files whose last writing was before an instant (seconds since 1970); return which.
+
+        A writer that finds a file makes it young again. So it is first put aside, where no writer finds it,
+        and put back if it turns out to be young.
+        """
+        removed = set()
+        for digest in hashes:
+            file = self._file(digest)
+            aside = file.with_name(f".{digest.lstrip('.')}.{uuid4().hex}")
+            try:
+                if file.stat().st_mtime >= before:
+                    continue
+                os.replace(file, aside)
+                if aside.stat().st_mtime >= before:
+                    os.replace(aside, file)
+                    continue
+                aside.unlink()
+            except FileNotFoundError:
+                continue
+            removed.add(digest)
         return removed

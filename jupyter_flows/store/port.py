@@ -16,7 +16,7 @@ All instants are aware UTC; the caller brings them, so that a test moves the clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -92,6 +92,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
+class ChunkUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that refers to `chunks`: `kind` "savepoint", "file", "value" (inputs, outputs, arguments)."""
+
+    kind: str
+    chunks: tuple[str, ...]
+    execution_id: str | None = None
+    flow: str | None = None
+    status: Status | None = None
+
+
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker checks its kernels against: the claim on an execution as the store knows it."""
 
@@ -160,7 +170,7 @@ class Transaction(Protocol):
         """Locked executions that ended before `instant` and are not archived, oldest first."""
 
     def delete_execution(self, execution_id: str) -> None:
-        """With its savepoints, log, outputs of cells and waits. Chunks stay until `sweep_chunks`."""
+        """With its savepoints, log, outputs of cells and waits. Chunks stay until the upkeep removes them."""
 
     # --- limits
     def permits(self, name: str) -> int:
@@ -306,8 +316,33 @@ class Transaction(Protocol):
     def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
         """Those that exist, by hash."""
 
-    def sweep_chunks(self) -> int:
-        """Remove chunks that no savepoint, value or call refers to; return how many."""
+    # --- upkeep (see `upkeep` for why removing is safe beside writers)
+    def with_savepoints(self, more_than: int | None) -> list[str]:
+        """Ids of executions with more than so many savepoints (None: none), and of all that have several
+        and options of their own."""
+
+    def drop_savepoints(self, parents: Mapping[str, str | None], hollow: Collection[str]) -> None:
+        """Remove these savepoints; those that came from one come from its `parents` entry afterwards.
+
+        The `hollow` ones stay in their branch with their call, but without their state: not exact any more.
+        """
+
+    def chunk_uses(self) -> Iterator[ChunkUse]:
+        """Everything that refers to chunks."""
+
+    def chunk_sizes(self) -> dict[str, int]:
+        """The stored size of each chunk, in bytes."""
+
+    def condemn_chunks(self, hashes: Iterable[str], at: datetime) -> None:
+        """Those that are condemned already stay so since then; whoever puts one pardons it."""
+
+    def pardon_chunks(self, used: Collection[str]) -> None: ...
+
+    def remove_condemned(self, hashes: Iterable[str], before: datetime) -> set[str]:
+        """Remove those that were condemned before an instant; return which."""
+
+    def remove_chunk_files(self, hashes: Iterable[str], before: datetime) -> set[str]:
+        """Remove chunks that are files and that nobody wrote since an instant; return which."""
 
     # --- changes
     def changes(self, after: int, limit: int) -> list[Change]: ...

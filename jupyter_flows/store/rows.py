@@ -35,8 +35,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 encode = msgspec.msgpack.Encoder().encode
-_decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
 _decode_value = msgspec.msgpack.Decoder(Value).decode
+_decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
 _decode_wait = msgspec.msgpack.Decoder(Wait).decode
@@ -216,24 +216,16 @@ def chunks_of_values(content: bytes) -> set[str]:
     return {chunk for value in _decode_values(content).values() for chunk in value.chunks}
 
 
+def draft(content: bytes) -> SavepointDraft:
+    """Without manifest and chunks, which are columns of their own."""
+    return _decode_draft(content)
+
+
 def chunks_of_call(content: bytes) -> set[str]:
     """Of the arguments of a Flow-API call."""
     call = _decode_call(content)
     named = [getattr(call, "inputs", None), getattr(call, "outputs", None)]
     return {chunk for values in named if values for value in values.values() for chunk in value.chunks}
-
-
-class _KeptOutputs(msgspec.Struct):
-    outputs: dict[str, Value] | None = None
-
-
-_decode_kept_outputs = msgspec.msgpack.Decoder(_KeptOutputs).decode
-
-
-def chunks_of_draft(content: bytes) -> set[str]:
-    """Of the outputs that it keeps; those of its variables are a column of their own."""
-    kept = _decode_kept_outputs(content).outputs
-    return {chunk for value in (kept or {}).values() for chunk in value.chunks}
 
 
 def log_line(row: Row) -> LogLine:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..model import CellOutput, LogLevel, LogLine, Savepoint, SavepointView
 from . import rows
@@ -14,7 +16,7 @@ from .chunk_files import ChunkFiles
 from .executions import in_parts
 from .hot import Hot
 from .session import Session
-from .tables import cell_outputs, chunks, executions, files, log, savepoints
+from .tables import cell_outputs, chunks, executions, log, savepoints
 
 #: From this size on (bytes) a chunk is a file beside the database, where there is one.
 LARGE = 64 * 1024
@@ -46,6 +48,18 @@ _cells = Hot(
     .order_by(cell_outputs.c.cell)
 )
 _insert_log = Hot(insert(log).inline())
+
+
+@cache
+def _put_chunk(dialect: str) -> Hot:
+    """One that is there stays as it is, but is condemned no more."""
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(chunks)
+    statement = statement.values(hash=bindparam("hash"), content=bindparam("content"))
+    return Hot(
+        statement.on_conflict_do_update(
+            index_elements=["hash"], set_={"condemned_at": null()}, where=chunks.c.condemned_at.is_not(None)
+        )
+    )
 
 
 class Savepoints(Session):
@@ -150,7 +164,9 @@ class Savepoints(Session):
             else:
                 small.append({"hash": digest, "content": content})
         if small:
-            self.insert_new(chunks, small)
+            # In one order everywhere: two writers of the same chunks must not wait for each other.
+            small.sort(key=lambda row: str(row["hash"]))
+            _put_chunk(self._connection.dialect.name).run_many(self._connection, small)
 
     def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
         wanted = list(hashes)
@@ -163,25 +179,6 @@ class Savepoints(Session):
                 if digest not in found and (content := self.files.read(digest)) is not None:
                     found[digest] = content
         return found
-
-    def sweep_chunks(self) -> int:
-        used = self._used_chunks()
-        unused = [digest for digest in self.execute(select(chunks.c.hash)).scalars() if digest not in used]
-        for part in in_parts(unused):
-            self.execute(delete(chunks).where(chunks.c.hash.in_(part)))
-        return len(unused) + (self.files.sweep(used) if self.files is not None else 0)
-
-    def _used_chunks(self) -> set[str]:
-        used: set[str] = set()
-        for savepoint in self.execute(select(savepoints.c.chunks, savepoints.c.call, savepoints.c.draft)):
-            used.update(rows.chunks_of_draft(savepoint.draft))
-            used.update(rows.texts(savepoint.chunks))
-            used.update(rows.chunks_of_call(savepoint.call))
-        for execution in self.execute(select(executions.c.inputs, executions.c.outputs)):
-            used |= rows.chunks_of_values(execution.inputs) | rows.chunks_of_values(execution.outputs)
-        for content in self.execute(select(files.c.content)).scalars():
-            used.update(rows.value(content).chunks)
-        return used
 
     def _parent_of(self, execution_id: str) -> str | None:
         known = self.seen.get(execution_id)

@@ -284,6 +284,13 @@ chunks = Table(
     metadata,
     Column("hash", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+    Column("condemned_at", BigInteger),
+)
+Index(
+    "ix_chunks_condemned_at",
+    chunks.c.condemned_at,
+    sqlite_where=text("condemned_at IS NOT NULL"),
+    postgresql_where=text("condemned_at IS NOT NULL"),
 )
 
 changes = Table(

@@ -12,6 +12,7 @@ from .port import Change, WorkerRecord
 from .resources import Resources
 from .savepoints import Savepoints
 from .tables import changes, flow_versions, workers
+from .upkeep import Upkeep
 
 _flow_version = Hot(
     select(flow_versions.c.source).where(
@@ -20,7 +21,7 @@ _flow_version = Hot(
 )
 
 
-class SqlTransaction(Resources, Savepoints):
+class SqlTransaction(Resources, Savepoints, Upkeep):
     def __init__(self, connection: Connection, files: ChunkFiles | None, writes: bool = False) -> None:
         super().__init__(connection, writes)
         self.files = files

@@ -433,7 +433,7 @@ def test_outputs_of_cells_are_replaced_by_cell(store: Store) -> None:
         assert transaction.cells("e1") == (cell(4, "d"),)
 
 
-def test_chunks_are_kept_once_and_swept_when_nothing_refers_to_them(store: Store) -> None:
+def test_chunks_are_kept_once_and_everything_that_refers_to_them_is_known(store: Store) -> None:
     large = bytes(range(256)) * 400
     value = Value(manifest=b"m", chunks=("of-a-value",))
     put(store, execution(inputs={"x": value}))
@@ -448,10 +448,50 @@ def test_chunks_are_kept_once_and_swept_when_nothing_refers_to_them(store: Store
     with store.reading() as transaction:
         found = transaction.read_chunks(["small-one", "large-one", "nothing"])
         assert found == {"small-one": b"abc", "large-one": large}
+        used = {digest for use in transaction.chunk_uses() for digest in use.chunks}
+        assert used == {"small-one", "large-one", "of-a-value", "of-a-call"}
+        assert transaction.chunk_sizes() == {
+            "small-one": 3,
+            "large-one": len(large),
+            "of-a-value": 1,
+            "unused-one": 1,
+            "of-a-call": 1,
+        }
+
+
+def test_a_condemned_chunk_is_removed_later_unless_somebody_puts_it_again(store: Store) -> None:
     with store.writing() as transaction:
-        assert transaction.sweep_chunks() == 1
-        kept = transaction.read_chunks(["small-one", "large-one", "of-a-value", "of-a-call", "unused-one"])
-        assert sorted(kept) == ["large-one", "of-a-call", "of-a-value", "small-one"]
+        transaction.put_chunks({"wanted-one": b"w", "unwanted": b"u", "innocent": b"i"})
+        transaction.condemn_chunks(["wanted-one", "unwanted"], NOON)
+    with store.writing() as transaction:
+        transaction.put_chunks({"wanted-one": b"w"})
+        transaction.condemn_chunks(["unwanted"], NOON + timedelta(hours=2))
+        everything = ["wanted-one", "unwanted", "innocent"]
+        assert transaction.remove_condemned(everything, NOON - timedelta(seconds=1)) == set()
+        assert transaction.remove_condemned(everything, NOON) == {"unwanted"}
+        assert sorted(transaction.read_chunks(everything)) == ["innocent", "wanted-one"]
+        transaction.condemn_chunks(everything, NOON)
+        transaction.pardon_chunks({"innocent"})
+        assert transaction.remove_condemned(everything, NOON) == {"wanted-one"}
+
+
+def test_savepoints_are_dropped_and_their_branch_stays_whole(store: Store) -> None:
+    put(store, execution())
+    with store.writing() as transaction:
+        parent = None
+        for number in range(1, 6):
+            one = savepoint(f"s{number}", number, call=SetOutput(outputs={}), chunks=(f"chunk-{number}",))
+            transaction.insert_savepoint(replace(one, parent_id=parent))
+            parent = one.id
+        transaction.drop_savepoints({"s2": "s1", "s3": "s1", "s4": "s3"}, hollow={"s3"})
+    with store.reading() as transaction:
+        assert [one.id for one in transaction.branch("s5")] == ["s5", "s3", "s1"]
+        hollow = transaction.savepoint("s3")
+        assert hollow is not None
+        assert (hollow.draft.exact, hollow.draft.chunks, hollow.draft.manifest) == (False, (), b"")
+        assert "let go" in (hollow.draft.inexact_reason or "")
+        used = {digest for use in transaction.chunk_uses() for digest in use.chunks}
+        assert used == {"chunk-1", "chunk-5"}
 
 
 def test_flow_versions_are_kept_once(store: Store) -> None:

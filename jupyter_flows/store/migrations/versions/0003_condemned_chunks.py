@@ -1,0 +1,21 @@
+"""Chunks that nothing refers to are condemned first and removed later."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("chunks", sa.Column("condemned_at", sa.BigInteger()))
+    condition = sa.text("condemned_at IS NOT NULL")
+    op.create_index(
+        "ix_chunks_condemned_at",
+        "chunks",
+        ["condemned_at"],
+        sqlite_where=condition,
+        postgresql_where=condition,
+    )
