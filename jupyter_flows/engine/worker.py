@@ -37,6 +37,7 @@ from .identifiers import new_id
 from .kernels import Kernel, KernelPool
 from .ledger import Claim, Ledger
 from .metrics import Metrics
+from .neighbours import Neighbours
 from .service import Engine
 from .sessions import Session, Sessions
 from .traces import ExecutionTrace, tracer
@@ -176,6 +177,7 @@ class Worker:
         self._calm = asyncio.Event()
         self._directory = _socket_directory(self._given_directory)
         self._socket_path = self._directory / f"{self.id}.sock"
+        self._neighbours = Neighbours(self.id, 4 * self._lease_time)
         self._committer = Committer(self._engine.store, self._loop)
         self._connection_threads = ThreadPoolExecutor(self._connection_slots, "flows-connection")
         self._desk = Desk(
@@ -226,6 +228,7 @@ class Worker:
         self._is_stopping = True
         self._ignore_store()
         self._server.close()
+        self._neighbours.close()
         for session in self._sessions:
             session.is_leaving = True
             session.end_timers()
@@ -607,7 +610,8 @@ class Worker:
 
     def _sign_on(self, ledger: Ledger) -> None:
         ledger.transaction.put_worker(self._record(ledger.now))
-        ledger.give_up(self._dead_neighbours(ledger))
+        dead, _ = self._neighbours.sorted(ledger)
+        ledger.give_up(dead)
 
     def _record(self, now: datetime) -> WorkerRecord:
         pid = os.getpid()
@@ -620,20 +624,6 @@ class Worker:
             started_at=now,
             seen_at=now,
         )
-
-    def _dead_neighbours(self, ledger: Ledger) -> list[str]:
-        """Workers that cannot be alive: on this machine by their process, elsewhere by their silence."""
-        here, silent = processes.host(), ledger.now - 4 * self._lease_time
-        return [
-            worker.id
-            for worker in ledger.transaction.workers()
-            if worker.id != self.id
-            and (
-                processes.identity(worker.pid) != worker.process
-                if worker.host == here
-                else worker.seen_at < silent
-            )
-        ]
 
     async def _renew_loop(self) -> None:
         def work(ledger: Ledger) -> None:
@@ -649,14 +639,20 @@ class Worker:
     async def _health_loop(self) -> None:
         """Take over what dead workers held."""
 
-        def work(ledger: Ledger) -> None:
-            ledger.give_up(self._dead_neighbours(ledger))
+        def work(ledger: Ledger) -> list[WorkerRecord]:
+            dead, living = self._neighbours.sorted(ledger)
+            ledger.give_up(dead)
             ledger.reap_expired(self.id, 100)
+            return living
 
         while not self._is_stopping:
-            await asyncio.sleep(_HEALTH)
             with contextlib.suppress(EngineException):
-                await self._desk.commit(work)
+                living, _ = await self._desk.commit(work)
+                if not self._is_stopping:
+                    self._neighbours.watch(living)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._neighbours.alarm.wait(), _HEALTH)
+            self._neighbours.alarm.clear()
 
     async def _memory_loop(self) -> None:
         seldom = self._loop.time()
