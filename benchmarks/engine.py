@@ -1,18 +1,20 @@
 """How fast the engine runs executions and Flow-API calls, goes on after a crash, and how little sleep costs.
 
-    python -m benchmarks.engine [--json FILE] [--rounds N] [--quick]
+    python -m benchmarks.engine [--json FILE] [--rounds N] [--quick] [--only NAME …]
 
 Compared with DBOS (steps in the worker's own process, no kernel, no frames in its savepoints) and papermill
-(a kernel per notebook, nothing durable), on the same machine, in turns, each on SQLite on the same disk. Ours
-runs as users run it: every execution in a kernel of its own, every call with a savepoint of all variables,
-on the disk (WAL, ``synchronous=FULL``) before it returns. Competitors get an environment of their own in
-the user's cache directory; without network they are left out, and the table says so.
+(a kernel per notebook, nothing durable), on the same machine, in turns, on the same disk: on SQLite (WAL,
+``synchronous=FULL``), and with the prefix ``postgresql_`` on a PostgreSQL that is started for it. Ours runs as
+users run it: every execution in a kernel, every call with a savepoint of all variables. Processor seconds
+per call are given beside the rates, since a machine may have other work. Competitors get an environment of
+their own in the user's cache directory; without network they are left out, and the table says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -30,19 +32,30 @@ from msgspec.structs import replace
 
 from jupyter_flows.engine.flows import FlowLibrary
 from jupyter_flows.engine.identifiers import new_id
+from jupyter_flows.engine.ledger import OUTPUTS_EVERY
 from jupyter_flows.engine.service import Engine
 from jupyter_flows.engine.worker import Worker
 from jupyter_flows.model import ExecutionView, Status, Wait
 from jupyter_flows.store import open_store
+from tests.store import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOWS = {
     "trivial": "def handler(system, this):\n    return this.success()\n",
     "line": "def handler(system, this):\n    this.create_savepoint('first line')\n",
     "calls": (
+        "import os\n"
         "def handler(system, this, inputs):\n"
+        "    before = os.times()\n"
         "    for n in range(inputs['n']):\n"
         "        this.set_output('n', n)\n"
+        "    now = os.times()\n"
+        "    this.set_output('cpu', now.user + now.system - before.user - before.system)\n"
+    ),
+    "waited": (
+        "def handler(system, this, inputs):\n"
+        "    for n in range(inputs['n']):\n"
+        "        this.create_savepoint('one')\n"
     ),
     "fan": (
         "def handler(system, this, inputs):\n"
@@ -52,19 +65,20 @@ FLOWS = {
     "sleeper": "def handler(system, this):\n    this.sleep(3600)\n",
 }
 Figures = dict[str, float]
+PARTS = ["speed", "postgresql", "recovery", "sleepers", "growth"]
 
 
 class House:
-    """An engine over a fresh store in a directory of its own."""
+    """An engine over a fresh store in a directory of its own; `url` None: an SQLite file there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str | None = None) -> None:
         self.directory = directory
         self.root = directory / "flows"
         self.root.mkdir()
         for name, source in FLOWS.items():
             (self.root / f"{name}.py").write_text(source)
         self.file = directory / "store.db"
-        self.url = f"sqlite:///{self.file}"
+        self.url = url or f"sqlite:///{self.file}"
         self.engine = Engine(open_store(self.url), FlowLibrary(self.root))
 
     async def until(self, execution_id: str, wanted: Callable[[ExecutionView], bool]) -> ExecutionView:
@@ -104,8 +118,14 @@ async def with_worker(house: House, work: Callable[[], Awaitable[Figures]], **op
         await worker.stop()
 
 
+def processor() -> float:
+    """Seconds of processor that this process, the worker among it, has used."""
+    used = os.times()
+    return used.user + used.system
+
+
 async def speed(house: House, counts: dict[str, int]) -> Figures:
-    """Executions, children and calls per second, and the time to a flow's first line."""
+    """Executions, children and calls per second, and the time to a flow's first line and to its result."""
 
     async def work() -> Figures:
         began = time.perf_counter()
@@ -113,31 +133,78 @@ async def speed(house: House, counts: dict[str, int]) -> Figures:
             await house.run("trivial")
         executions = counts["one_by_one"] / (time.perf_counter() - began)
         fan = seconds(await house.run("fan", n=counts["children"]))
-        calls = seconds(await house.run("calls", n=counts["calls"]))
-        many = [house.run("calls", n=counts["calls"] // 4) for _ in range(8)]
-        began = time.perf_counter()
-        await asyncio.gather(*many)
-        together = time.perf_counter() - began
-        delays = []
-        for _ in range(counts["starts"]):
-            await asyncio.sleep(0.3)  # as a person starts flows: the next kernel is ready again
-            view = await house.run("line")
-            first = house.engine.savepoints(view.id)[0]
-            delays.append((first.created_at - view.created_at).total_seconds() * 1000)
+        before = processor()
+        view = await house.run("calls", n=counts["calls"])
+        used = (view.output_value or {})["cpu"] + processor() - before
+        waited = seconds(await house.run("waited", n=counts["calls"] // 4))
         return {
             "executions_per_s": executions,
             "children_per_s": counts["children"] / fan,
-            "calls_per_s": counts["calls"] / calls,
-            "calls_of_8_per_s": 8 * (counts["calls"] // 4) / together,
-            "first_line_ms": median(delays),
-            "first_line_p99_ms": quantiles(delays, n=100)[98],
+            "calls_per_s": counts["calls"] / seconds(view),
+            "cpu_ms_per_call": 1000 * used / counts["calls"],
+            "waited_calls_per_s": counts["calls"] // 4 / waited,
+            **await together(house, counts),
+            **await delays(house, counts["starts"]),
         }
 
     return await with_worker(house, work, slots=8)
 
 
-async def recovery(house: House, history: int) -> float:
-    """Seconds from ``kill -9`` of a worker, after `history` calls, to the next call on another one."""
+async def together(house: House, counts: dict[str, int]) -> Figures:
+    """Calls per second of many executions at once."""
+    before, began = processor(), time.perf_counter()
+    each = counts["calls"] // 10
+    views = await asyncio.gather(*(house.run("calls", n=each) for _ in range(counts["at_once"])))
+    calls = counts["at_once"] * each
+    used = sum((view.output_value or {})["cpu"] for view in views) + processor() - before
+    return {
+        "calls_of_many_per_s": calls / (time.perf_counter() - began),
+        "cpu_ms_per_call_of_many": 1000 * used / calls,
+    }
+
+
+async def delays(house: House, count: int) -> Figures:
+    """Milliseconds from the request to start a flow to its first line, and to its result."""
+    first, result = [], []
+    for _ in range(count):
+        await asyncio.sleep(0.3)  # as a person starts flows: the next kernel is ready again
+        view = await house.run("line")
+        line = house.engine.savepoints(view.id)[0]
+        assert view.ended_at is not None
+        first.append((line.created_at - view.created_at).total_seconds() * 1000)
+        result.append((view.ended_at - view.created_at).total_seconds() * 1000)
+    return {
+        "first_line_ms": median(first),
+        "first_line_p99_ms": quantiles(first, n=100)[98],
+        "result_ms": median(result),
+        "result_p99_ms": quantiles(result, n=100)[98],
+    }
+
+
+def lengthen(house: House, execution_id: str, count: int) -> None:
+    """Give an execution that stands still `count` more savepoints, copies of its newest."""
+    with house.engine.store.writing() as transaction:
+        execution = transaction.execution(execution_id, lock=True)
+        assert execution is not None
+        assert execution.savepoint_id is not None
+        savepoint = transaction.savepoint(execution.savepoint_id)
+        assert savepoint is not None
+        before, number = savepoint.id, transaction.next_savepoint_number(execution_id)
+        for place in range(number, number + count):
+            kept = None if place % OUTPUTS_EVERY else execution.outputs
+            draft = replace(savepoint.draft, outputs=kept)
+            copied = replace(savepoint, id=new_id(), parent_id=before, number=place, draft=draft)
+            transaction.insert_savepoint(copied)
+            before = copied.id
+        transaction.update_execution(replace(execution, savepoint_id=before), epoch=execution.epoch)
+
+
+async def recovery(house: House, history: int, pending: int = 0) -> float:
+    """Seconds from ``kill -9`` of a worker to the next call on another one.
+
+    Arguments: `history`, how many calls the execution has made before; `pending`, how many others wait to be
+    woken by a timer or a free slot.
+    """
 
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "benchmarks.engine", "--worker", house.url, str(house.root)]
@@ -146,9 +213,20 @@ async def recovery(house: House, history: int) -> float:
         process.stdout.readline()
         return process
 
+    view = house.engine.start("calls", {"n": 10_000_000})
+
+    async def begin() -> Figures:
+        await house.until(view.id, lambda view: view.savepoints >= 10)
+        return {}
+
+    await with_worker(house, begin)
+    if history > 10:
+        lengthen(house, view.id, history)
     first = start()
-    view = house.engine.start("calls", {"n": 10 * history})
-    await house.until(view.id, lambda view: view.savepoints >= history)
+    reached = house.engine.execution(view.id).savepoints
+    await house.until(view.id, lambda view: view.savepoints > reached + 10)
+    for _ in range(pending):
+        house.engine.start("calls", {"n": 10_000_000})
     second = start()
     first.kill()
     first.wait()
@@ -156,8 +234,6 @@ async def recovery(house: House, history: int) -> float:
     reached = house.engine.execution(view.id).savepoints
     await house.until(view.id, lambda view: view.savepoints > reached)
     took = time.perf_counter() - began
-    house.engine.cancel(view.id)
-    await house.until(view.id, lambda view: view.status.is_final)
     second.kill()
     second.wait()
     return took
@@ -220,20 +296,59 @@ def size_of(house: House) -> int:
     return house.file.stat().st_size
 
 
-async def growth(house: House, small: int, large: int) -> float:
-    """How much longer a call takes with `large` savepoints of history than with `small`."""
+async def growth(houses: tuple[House, House], rows: tuple[int, int]) -> Figures:
+    """How much longer calls and executions take with many rows of history than with few, in turns."""
+    took: tuple[list[float], list[float]] = ([], [])
+    one_call: tuple[list[float], list[float]] = ([], [])
+    for house, count in zip(houses, rows, strict=True):
 
-    async def work() -> Figures:
-        took = []
-        for rows in (small, large):
-            have = house.engine.executions(flow="calls").executions
-            missing = rows - sum(view.savepoints for view in have)
-            if missing > 0:
-                await house.run("calls", n=missing)
-            took.append(median([seconds(await house.run("calls", n=200)) for _ in range(3)]))
-        return {"growth": took[1] / took[0]}
+        async def begin(house: House = house) -> Figures:
+            await house.run("calls", n=10)
+            return {}
 
-    return (await with_worker(house, work))["growth"]
+        await with_worker(house, begin)
+        (pattern,) = house.engine.executions(flow="calls").executions
+        fill(house, pattern.id, count)
+    for _ in range(5):
+        for house, calls, executions in zip(houses, one_call, took, strict=True):
+
+            async def work(house: House = house) -> Figures:
+                before = processor()
+                view = await house.run("calls", n=300)
+                used = (view.output_value or {})["cpu"] + processor() - before
+                began = time.perf_counter()
+                for _ in range(10):
+                    await house.run("trivial")
+                return {"call": used, "execution": time.perf_counter() - began}
+
+            figures = await with_worker(house, work)
+            calls.append(figures["call"])
+            executions.append(figures["execution"])
+    return {
+        "growth": median(one_call[1]) / median(one_call[0]),
+        "growth_of_executions": median(took[1]) / median(took[0]),
+    }
+
+
+def fill(house: House, execution_id: str, rows: int) -> None:
+    """Copy an execution with its savepoints until there are so many savepoints."""
+    with house.engine.store.reading() as transaction:
+        execution = transaction.execution(execution_id)
+        assert execution is not None
+        assert execution.savepoint_id is not None
+        savepoints = list(transaction.branch(execution.savepoint_id))
+        whole = [found for one in savepoints if (found := transaction.savepoint(one.id)) is not None]
+    done = 0
+    while done < rows:
+        with house.engine.store.writing() as transaction:
+            for _ in range(500):
+                copied_id = new_id()
+                transaction.insert_execution(replace(execution, id=copied_id))
+                for one in whole:
+                    transaction.insert_savepoint(replace(one, id=new_id(), execution_id=copied_id))
+                done += len(whole)
+                if done >= rows:
+                    break
 
 
 # --- competitors --------------------------------------------------------------------------------
@@ -246,17 +361,29 @@ def competitors() -> Path | None:
     try:
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(cache / "engine")], check=True)
-        install = [str(python), "-m", "pip", "install", "-q", "dbos", "papermill", "ipykernel"]
+        install = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "dbos",
+            "papermill",
+            "ipykernel",
+            "psycopg[binary]",
+        ]
         subprocess.run(install, check=True, capture_output=True)
     except (subprocess.CalledProcessError, OSError):
         return None
     return python
 
 
-def dbos(python: Path, directory: Path, counts: dict[str, int]) -> Figures:
+def dbos(python: Path, directory: Path, counts: dict[str, int], url: str | None) -> Figures:
     script = Path(__file__).with_name("competitors") / "dbos_engine.py"
     done = subprocess.run(
-        [str(python), str(script), str(directory), json.dumps(counts)], capture_output=True, text=True
+        [str(python), str(script), url or f"sqlite:///{directory}/dbos.db", json.dumps(counts)],
+        capture_output=True,
+        text=True,
     )
     line = next((one for one in done.stdout.splitlines() if one.startswith("FIGURES")), None)
     if line is None:
@@ -294,56 +421,82 @@ def fresh() -> Path:
     return Path(tempfile.mkdtemp(prefix="flows-benchmark-"))
 
 
-def measured(rounds: int, counts: dict[str, int]) -> dict[str, dict[str, list[float]]]:
+def measured(rounds: int, counts: dict[str, int], only: list[str]) -> dict[str, dict[str, list[float]]]:
     python = competitors()
     found: dict[str, dict[str, list[float]]] = {"jupyter_flows": {}, "DBOS": {}, "papermill": {}}
 
-    def keep(who: str, figures: Figures) -> None:
+    def keep(who: str, figures: Figures, prefix: str = "") -> None:
         for name, value in figures.items():
-            found[who].setdefault(name, []).append(value)
+            found[who].setdefault(prefix + name, []).append(value)
 
-    def ours(work: Callable[[House], Awaitable[Figures]]) -> None:
+    def ours(work: Callable[[House], Awaitable[Figures]], url: str | None = None, prefix: str = "") -> None:
         directory = fresh()
-        house = House(directory)
-        keep("jupyter_flows", asyncio.run(work(house)))  # type: ignore[arg-type]
+        house = House(directory, url)
+        keep("jupyter_flows", asyncio.run(work(house)), prefix)  # type: ignore[arg-type]
         house.close()
         shutil.rmtree(directory)
 
-    async def recovered(house: House) -> Figures:
-        return {"recovery_s": await recovery(house, counts["history"])}
-
-    async def grown(house: House) -> Figures:
-        return {"growth": await growth(house, counts["calls"], counts["rows"])}
-
-    for _ in range(rounds):
-        ours(lambda house: speed(house, counts))
+    def theirs(url: str | None = None, prefix: str = "") -> None:
         if python is not None:
             directory = fresh()
-            keep("DBOS", dbos(python, directory, counts))
-            keep("papermill", papermill(python, directory))
+            keep("DBOS", dbos(python, directory, counts, url), prefix)
+            if url is None:
+                keep("papermill", papermill(python, directory))
             shutil.rmtree(directory)
-        ours(recovered)
-    ours(lambda house: sleepers(house, counts["sleepers"], counts["woken"]))
-    ours(grown)
+
+    def recovered(name: str, history: int, pending: int = 0) -> None:
+        async def work(house: House) -> Figures:
+            return {name: await recovery(house, history, pending)}
+
+        ours(work)
+
+    with contextlib.ExitStack() as stack:
+        database = None
+        if "postgresql" in only:
+            try:
+                database = stack.enter_context(postgresql.server())
+            except LookupError as error:
+                print(error)
+        for number in range(rounds):
+            if "speed" in only:
+                ours(lambda house: speed(house, counts))
+                theirs()
+            if database is not None:
+                ours(lambda house: speed(house, counts), database.url(f"ours{number}"), "postgresql_")
+                theirs(database.url(f"theirs{number}"), "postgresql_")
+            if "recovery" in only:
+                recovered("recovery_s", 10)
+                recovered("recovery_after_long_history_s", counts["history"])
+                recovered("recovery_with_others_pending_s", 10, counts["pending"])
+    if "sleepers" in only:
+        ours(lambda house: sleepers(house, counts["sleepers"], counts["woken"]))
+    if "growth" in only:
+        houses = (House(fresh()), House(fresh()))
+        keep("jupyter_flows", asyncio.run(growth(houses, (counts["few_rows"], counts["rows"]))))
+        for house in houses:
+            house.close()
+            shutil.rmtree(house.directory)
     return found
 
 
 def report(found: dict[str, dict[str, list[float]]]) -> dict[str, float]:
     names = list(dict.fromkeys(name for figures in found.values() for name in figures))
-    print(f"{'median':24}" + "".join(f"{who:>16}" for who in found))
+    print(f"{'median':34}" + "".join(f"{who:>14}" for who in found))
     medians = {
         who: {name: median(values) for name, values in figures.items()} for who, figures in found.items()
     }
     for name in names:
-        shown = (f"{medians[who][name]:>16,.2f}" if name in medians[who] else f"{'-':>16}" for who in found)
-        print(f"{name:24}" + "".join(shown))
+        shown = (f"{medians[who][name]:>14,.2f}" if name in medians[who] else f"{'-':>14}" for who in found)
+        print(f"{name:34}" + "".join(shown))
     if not found["DBOS"]:
         print("DBOS and papermill could not be installed, and are left out")
     result = dict(medians["jupyter_flows"])
     for name, figure in (("executions_vs_dbos", "executions_per_s"), ("calls_vs_dbos", "calls_per_s")):
-        if medians["DBOS"]:
-            result[name] = medians["jupyter_flows"][figure] / medians["DBOS"][figure]
-            print(f"{name:24}{result[name]:>16,.2f}")
+        for prefix in ("", "postgresql_"):
+            if prefix + figure in medians["DBOS"]:
+                ratio = medians["jupyter_flows"][prefix + figure] / medians["DBOS"][prefix + figure]
+                result[prefix + name] = ratio
+                print(f"{prefix + name:34}{ratio:>14,.2f}")
     return result
 
 
@@ -359,21 +512,23 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a few seconds per figure")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="some of the parts")
     parser.add_argument("--worker", nargs=2, metavar=("URL", "ROOT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         asyncio.run(work_until_killed(*options.worker))
         return
     counts = {
-        **{"one_by_one": 50, "children": 200, "calls": 2000, "starts": 50, "history": 500},
-        **{"sleepers": 10_000, "woken": 200, "rows": 100_000},
+        **{"one_by_one": 50, "children": 200, "calls": 2000, "at_once": 50, "starts": 50},
+        **{"history": 100_000, "pending": 1000, "sleepers": 10_000, "woken": 500},
+        **{"few_rows": 1000, "rows": 1_000_000},
     }
     if options.quick:
         counts = {
-            **{"one_by_one": 10, "children": 20, "calls": 400, "starts": 10, "history": 50},
-            **{"sleepers": 1000, "woken": 20, "rows": 2000},
+            **{"one_by_one": 10, "children": 20, "calls": 400, "at_once": 8, "starts": 10},
+            **{"history": 2000, "pending": 50, "sleepers": 1000, "woken": 50, "few_rows": 100, "rows": 5000},
         }
-    result = report(measured(1 if options.quick else options.rounds, counts))
+    result = report(measured(1 if options.quick else options.rounds, counts, options.only or PARTS))
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2))
 

@@ -1,4 +1,4 @@
-"""DBOS on the work of `benchmarks.engine`; run by its own interpreter: ``DIRECTORY COUNTS`` (JSON)."""
+"""DBOS on the work of `benchmarks.engine`; run by its own interpreter: ``URL COUNTS`` (JSON)."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def rate(count: int, work: object) -> float:
     return count / (time.perf_counter() - began)
 
 
-def main(directory: str, counts: dict[str, int]) -> None:
-    DBOS(config={"name": "benchmark", "system_database_url": f"sqlite:///{directory}/dbos.db"})
+def main(url: str, counts: dict[str, int]) -> None:
+    DBOS(config={"name": "benchmark", "system_database_url": url})
     DBOS.launch()
     trivial()
     one_by_one, children, steps = counts["one_by_one"], counts["children"], counts["calls"]
