@@ -4,7 +4,7 @@
 
 Compared with DBOS (steps in the worker's own process, no kernel, no frames in its savepoints) and papermill
 (a kernel per notebook, nothing durable), on the same machine, in turns, on the same disk: on SQLite (WAL,
-``synchronous=FULL``), and with the prefix ``postgresql_`` on a PostgreSQL that is started for it. Ours runs as
+``synchronous=FULL``), and as ``postgresql_…`` on a PostgreSQL that is started for it. Ours runs as
 users run it: every execution in a kernel, every call with a savepoint of all variables. Processor seconds
 per call are given beside the rates, since a machine may have other work. Competitors get an environment of
 their own in the user's cache directory; without network they are left out, and the table says so.
