@@ -140,8 +140,7 @@ _ITERATING: dict[type[ast.AST], str] = {ast.For: FOR, ast.YieldFrom: DELEGATES}
 def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
     unit, _, scope, steps = where
     kept = Frame(unit.digest, scope.place, steps, role)
-    if scope.names.exposed_names():
-        kept.cells = cells_of(variables, scope, frame)
+    kept.cells = cells_of(variables, scope, frame)
     for name, value in variables.items():
         if is_kept(name) and name not in kept.cells:
             kept.variables[name] = value
@@ -282,20 +281,22 @@ def variables_of(frame: types.FrameType, scope: units.Scope) -> dict[str, Any]:
 
 
 def cells_of(
-    variables: dict[str, Any], scope: units.Scope, frame: types.FrameType | None = None
+    variables: dict[str, Any], scope: units.Scope, frame: types.FrameType
 ) -> dict[str, types.CellType]:
-    """The cells of a function's shared variables; `frame` is the function's, when it runs. Raises Refused."""
+    """The cells of the variables that a function shares with others. Raises Refused."""
+    cells: dict[str, types.CellType] = {}
+    if "__class__" in frame.f_code.co_freevars and "__class__" in variables:  # what `super()` looks at
+        cells["__class__"] = types.CellType(variables["__class__"])
     if not scope.names.exposed_names():
-        return {}
+        return cells
     holder = variables.get(CELLS)
-    if holder is None and is_held(scope.names) and frame is not None and frame.f_back is not None:
-        name = scope.node.name  # type: ignore[attr-defined]
-        holder = locals_of(frame.f_back).get(name)
+    if holder is None and is_held(scope.names) and frame.f_back is not None:
+        holder = locals_of(frame.f_back).get(scope.node.name)  # type: ignore[attr-defined]
     if isinstance(holder, dict):
-        return dict(holder)
+        return cells | holder
     if holder is None:
         raise Refused(f"the variables that {scope.place} shares with other functions were not kept")
-    return dict(zip(holder.__code__.co_freevars, holder.__closure__, strict=True))
+    return cells | dict(zip(holder.__code__.co_freevars, holder.__closure__, strict=True))
 
 
 def _role(

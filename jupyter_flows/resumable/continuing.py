@@ -220,6 +220,10 @@ class Compiled:
     made: types.CodeType
     role: str = "call"
 
+    def arguments(self, state: list[Any]) -> tuple[Any, ...]:
+        """What the variant is called with: its state comes last."""
+        return (*[None] * (self.code.co_argcount - 1), state)
+
     @cached_property
     def positions(self) -> dict[int, list[int | None]]:
         """Node numbers of all instructions, by the id of the code object."""
@@ -341,7 +345,7 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     cells = frame.cells
     closure = tuple(cells[name] if name in cells else types.CellType() for name in compiled.code.co_freevars)
     function = types.FunctionType(
-        compiled.code, namespace, compiled.code.co_name, ([state],), closure or None
+        compiled.code, namespace, compiled.code.co_name, compiled.arguments([state]), closure or None
     )
     function.__qualname__ = frame.function
     return function

@@ -86,7 +86,7 @@ def suspended_frame(generator: types.GeneratorType[Any, Any, Any]) -> Frame:
     _, steps = unit.locate(number)
     frame = Frame(unit.digest, scope.place, steps, YIELDED if isinstance(node, ast.Yield) else DELEGATED)
     variables = variables_of(_frame_of(generator), scope)
-    frame.cells = cells_of(variables, scope)
+    frame.cells = cells_of(variables, scope, _frame_of(generator))
     frame.variables = {name: value for name, value in variables.items() if _is_kept(name, frame)}
     return frame
 
@@ -117,7 +117,7 @@ def _created(generator: types.GeneratorType[Any, Any, Any], unit: units.Unit, sc
         raise Refused("the variables that it shares with other functions cannot be told")
     closure = dict(zip(code.co_freevars, made_by[0].__closure__ or (), strict=True)) if made_by else {}
     values = locals_of(_frame_of(generator))
-    for name in exposed:
+    for name in (*exposed, *(closure.keys() & {"__class__"})):
         frame.cells[name] = closure[name] if name in closure else _cell(values, name)
     frame.variables = {name: value for name, value in values.items() if _is_kept(name, frame)}
     return frame
@@ -168,7 +168,7 @@ def _waiting(
     holder = _Holder()
     holder.frame, holder.moved = frame, moved
     closure = tuple(cells.get(one) or types.CellType() for one in compiled.code.co_freevars)
-    function = types.FunctionType(compiled.code, namespace, name, (holder,), closure or None)
+    function = types.FunctionType(compiled.code, namespace, name, compiled.arguments(holder), closure or None)
     generator: types.GeneratorType[Any, Any, Any] = function()
     generator.__name__, generator.__qualname__ = name, qualname
     return generator

@@ -398,12 +398,16 @@ def function_tree(
     if own:  # unbound here, but still variables of this function
         unbound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in sorted(own)]
         body.append(ast.copy_location(ast.If(build.constant(False, at), unbound, []), at))
+    # `super()` looks at the first parameter, so the variant has the same one.
+    first = [one.arg for one in [*node.args.posonlyargs, *node.args.args][:1] if one.arg not in exposed]
+    body += [build.delete([one], at) for one in first if one not in names]
     body += [unpacking(names, at), build.delete([STATE], at), *variant.statements]
     if is_generator:
         give = ast.copy_location(ast.Yield(None), at)
         body.append(ast.copy_location(ast.If(build.constant(False, at), [build.expression(give)], []), at))
     kind = ast.AsyncFunctionDef if isinstance(node, ast.AsyncFunctionDef) else ast.FunctionDef
-    arguments = ast.arguments([], [ast.copy_location(ast.arg(STATE), at)], None, [], [], None, [])
+    parameters = [ast.copy_location(ast.arg(one), at) for one in (*first, STATE)]
+    arguments = ast.arguments([], parameters, None, [], [], None, [])
     inner: ast.stmt = _definition(kind(VARIANT_NAME, arguments, body, [], None), at)
     if scope.class_name is not None:
         owner = ast.ClassDef(scope.class_name, [], [], [inner], [])

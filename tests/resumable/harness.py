@@ -14,6 +14,7 @@ import os
 import pickle
 import random
 import re
+import struct
 import sys
 import traceback
 import types
@@ -25,9 +26,13 @@ import cloudpickle
 
 from jupyter_flows import resumable
 from jupyter_flows.resumable import knowledge, units
-from jupyter_flows.snapshot.registry import find as snapshot_reducer
 
 from .workers import worker
+
+try:
+    from jupyter_flows.snapshot.registry import find as snapshot_reducer
+except ImportError:  # an interpreter without packages: iterators of C are not kept
+    snapshot_reducer = None  # type: ignore[assignment]
 
 NAMESPACE = "the flow's namespace"
 
@@ -59,11 +64,16 @@ class FlowPickler(cloudpickle.Pickler):
             return _reduce_error(obj)
         if isinstance(obj, types.TracebackType):
             return _no_traceback, ()  # keeping what can be read of one is the snapshot's part
+        if isinstance(obj, struct.Struct):
+            return struct.Struct, (obj.format,)
         if isinstance(obj, types.GeneratorType):
             return resumable.reduce_generator(obj)
         if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
             return resumable.reduce_builtin_method(obj)
-        reducer = snapshot_reducer(type(obj)) if type(obj).__module__ in _WITH_ITERATORS else None
+        is_iterator = _keeps_iterators and type(obj).__module__ in _WITH_ITERATORS
+        if not _keeps_iterators and type(obj).__name__.startswith(("dict_", "set_")):
+            raise TypeError("iterators of dictionaries and sets need the reducers of snapshots")
+        reducer = snapshot_reducer(type(obj)) if is_iterator else None
         if (
             reducer is not None
             and not isinstance(obj, type)
@@ -125,13 +135,14 @@ class Runner:
     """One process's side of a program."""
 
     on_call: Callable[[Runner, resumable.Continuation, Any, bool], None] | None = None
+    wanted: frozenset[int] | None = None  # numbers of the calls that matter
     points: list[str] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
     out: io.StringIO = field(default_factory=io.StringIO)
 
     def _call(self, callee: Any, value: Any, raises: bool) -> Any:
         frame = sys._getframe(2)
-        if self.on_call is not None:
+        if self.on_call is not None and (self.wanted is None or len(self.points) in self.wanted):
             self.on_call(self, resumable.capture(frame, callee), value, raises)
         self.points.append(described(value))
         if raises:
@@ -153,18 +164,22 @@ class Runner:
         if continuation.exact:
             try:
                 data = self.save(continuation, value, raises)
-            except resumable.NotResumable as refused:
+            except (resumable.NotResumable, TypeError, pickle.PicklingError) as refused:
                 reason = str(refused)
         return Stop(data, reason, self.out.getvalue(), list(self.points), continuation.site)
 
     def save(self, continuation: resumable.Continuation, value: Any, raises: bool) -> bytes:
         file = io.BytesIO()
         shown = {key: one for key, one in self.namespace.items() if key not in _HIDDEN and key[0] != "."}
+        if "random" in shown:
+            shown[_NUMBERS] = random.getstate()
         FlowPickler(file, self.namespace).dump((continuation, continuation.locals(), shown, value, raises))
         return file.getvalue()
 
     def go_on(self, data: bytes) -> Result:
         continuation, values, names, value, raises = FlowUnpickler(io.BytesIO(data), self.namespace).load()
+        if _NUMBERS in names:
+            random.setstate(names.pop(_NUMBERS))
         self.namespace.update(names)
         continuation = continuation.with_locals(values)
         self.points.append(described(value))
@@ -173,8 +188,10 @@ class Runner:
         return self.run(lambda: continuation.resume(namespace=self.namespace, **outcome))
 
 
+_NUMBERS = ".random numbers"
 _current: Runner | None = None
-_HIDDEN = frozenset({"__builtins__", "__name__", "point", "fail", "__annotations__"})
+_keeps_iterators = False
+_HIDDEN = frozenset({"__builtins__", "__name__", "point", "__point__", "fail", "__annotations__"})
 
 
 def point(value: Any = None) -> Any:
@@ -209,7 +226,7 @@ def new_runner(on_call: Any = None) -> Runner:
     gc.collect()  # what an earlier program left must not speak up in this one
     gc.freeze()
     _current = Runner(on_call)
-    _current.namespace.update(__name__="__main__", point=point, fail=fail, this=Api())
+    _current.namespace.update(__name__="__main__", point=point, fail=fail, this=Api(), __point__=point)
     return _current
 
 
@@ -237,20 +254,27 @@ def plain_run(source: str) -> Result:
     return runner.run(lambda: exec(code, runner.namespace))
 
 
-def forget() -> None:
+def can_keep_iterators() -> bool:
+    return snapshot_reducer is not None
+
+
+def forget(keeps_iterators: bool) -> None:
     """What one program taught this process must not count for the next."""
+    global _keeps_iterators
+    _keeps_iterators = keeps_iterators
     knowledge.KNOWN.__init__()  # type: ignore[misc]
     units._units.clear()
 
 
-def journey(source: str) -> tuple[Result, list[Stop]]:
-    """Run the program as a unit, without stopping, with a savepoint at every call."""
+def journey(source: str, wanted: frozenset[int] | None = None) -> tuple[Result, list[Stop]]:
+    """Run the program as a unit, without stopping, with a savepoint at every call, or at the wanted ones."""
     stops: list[Stop] = []
 
     def on_call(runner: Runner, continuation: resumable.Continuation, value: Any, raises: bool) -> None:
         stops.append(runner.stop(continuation, value, raises))
 
     runner = new_runner(on_call)
+    runner.wanted = wanted
     unit = resumable.compile_unit(source, "program.py")
     return runner.run(lambda: exec(unit.code, runner.namespace)), stops
 
@@ -307,36 +331,40 @@ def compare(
     most: int | None = None,
     chained: bool = True,
     exact: bool = True,
+    captures: str = sys.executable,
     python: str = sys.executable,
 ) -> int:
     """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError if they differ.
 
-    Arguments: `most` limits how many stops are gone on from (the first, the last, and some between);
+    Arguments: `most` limits at how many calls there are savepoints (the first, the last, and some between);
     `chained` also stops again and again, each process getting only as far as the next call; `exact` says
-    that no stop may be inexact; `python` is the interpreter that goes on.
+    that no stop may be inexact; `captures` and `python` are the interpreters that stop and that go on.
     """
-    first = worker("first")
-    for one in (first, worker("second", python), worker("third", python)):
-        one.ask("forget")
+    first, second = worker("first", captures), worker("second", python)
+    keeps_iterators = first.ask("can_keep_iterators") and second.ask("can_keep_iterators")
+    for one in (first, second, worker("third", python)):
+        one.ask("forget", keeps_iterators)
     plain = first.ask("plain_run", source)
-    whole, stops = first.ask("journey", source)
+    whole, stops = first.ask("journey", source, _sample(source, len(plain.points), most))
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"
-    if python != sys.executable and worker("second", python).ask("plain_run", source) != plain:
+    if python != captures and second.ask("plain_run", source) != plain:
         return 0  # on that version the program itself does something else
-    count = 0
-    for number, stop in enumerate(stops):
-        assert stop.data is not None or not exact, f"stop {number} at {stop.site} is inexact: {stop.reason}"
-    exact_stops = [(number, stop) for number, stop in enumerate(stops) if stop.data is not None]
-    if most is not None and len(exact_stops) > most:
-        ends = [exact_stops[0], exact_stops[-1]]
-        exact_stops = ends + random.Random(source).sample(exact_stops[1:-1], max(most - 2, 0))
-    for number, stop in exact_stops:
-        result = worker("second", python).ask("go_on", stop.data)
-        same(whole, stop.printed, stop.points, result, f"stop {number} at {stop.site}")
-        count += 1
+    for stop in stops:
+        assert stop.data is not None or not exact, f"the stop at {stop.site} is inexact: {stop.reason}"
+    exact_stops = [stop for stop in stops if stop.data is not None]
+    for stop in exact_stops:
+        result = second.ask("go_on", stop.data)
+        same(whole, stop.printed, stop.points, result, f"stop {len(stop.points)} at {stop.site}")
     if chained and exact_stops:
-        _compare_chain(whole, min(exact_stops)[1], python, most or len(stops))
-    return count
+        _compare_chain(whole, exact_stops[0], python, most or len(stops))
+    return len(exact_stops)
+
+
+def _sample(source: str, count: int, most: int | None) -> frozenset[int] | None:
+    if most is None or count <= most:
+        return None
+    between = random.Random(source).sample(range(1, count - 1), max(most - 2, 0))
+    return frozenset([0, count - 1, *between])
 
 
 def _compare_chain(whole: Result, stop: Stop, python: str, most: int) -> None:

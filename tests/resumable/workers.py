@@ -8,6 +8,7 @@ program before the next: what is left is what `resumable` itself remembers, as i
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import functools
 import os
@@ -15,6 +16,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ class Worker:
         commands, self._send = os.pipe()
         self._receive, answers = os.pipe()
         # The harness needs cloudpickle, pure Python; the interpreter need have nothing installed.
-        path = [str(ROOT), str(Path(cloudpickle.__file__).parents[1])]
+        path = [str(ROOT), _alone(Path(cloudpickle.__file__).parent)]
         process = subprocess.Popen(
             [self._python, "-B", "-m", "tests.resumable.workers", str(commands), str(answers), str(TOO_LONG)],
             pass_fds=(commands, answers),
@@ -79,6 +81,15 @@ class Worker:
         process.wait()
 
 
+@functools.cache
+def _alone(package: Path) -> str:
+    """A directory that holds this package and no other."""
+    place = tempfile.mkdtemp(prefix="package-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    (Path(place) / package.name).symlink_to(package)
+    return place
+
+
 _workers: dict[tuple[str, str], Worker] = {}
 
 
@@ -97,6 +108,9 @@ def interpreters() -> dict[str, str]:
 def _interpreter(version: str) -> str | None:
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
         return sys.executable
+    made = ROOT / f".venv-{version}" / "bin" / "python"  # by `make test-pythons`, with the packages
+    if made.exists():
+        return str(made)
     python = shutil.which(f"python{version}")
     if python is None:
         return None
