@@ -24,6 +24,7 @@ import msgspec
 from ..errors import InvalidFlowError
 from ..model import NO_OPTIONS, Cell, CellKind, FlowKind, FlowOptions, FlowSource, FlowView
 from .options import PLACE, flow_options
+from .own_modules import digest_with
 
 SUFFIXES = {".ipynb": FlowKind.NOTEBOOK, ".py": FlowKind.SCRIPT}
 
@@ -82,7 +83,7 @@ def source_of(path: Path, below_root: str) -> FlowSource:
         directory=str(path.parent),
         kind=kind,
         cells=cells,
-        digest=_digest(cells),
+        digest=digest_with(_digest(cells), path.parent, [cell.source for cell in _code(cells)]),
         options=options,
     )
 

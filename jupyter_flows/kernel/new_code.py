@@ -7,6 +7,7 @@ is gone is refused when it is moved. Outputs stay with their cells.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ class NewCode:
             if cell.kind is model.CellKind.CODE:
                 self._digests[index] = _compiled(transformed(cell.source), name_of(index))
         self._old = list(old_digests.values())
+        self._modules: Mapping[str, tuple[str, str]] = {}
         self._move = resumable.Move(
             {
                 digest: self._digests[self.indexes[index]]
@@ -49,6 +51,13 @@ class NewCode:
             },
             list(self._digests.values()),
         )
+
+    def add_modules(self, modules: Mapping[str, tuple[str, str]]) -> None:
+        """The flow's own modules by name: digests of their units then and now."""
+        self._modules = modules
+        pairs = dict(modules.values())
+        self._move.pairs = {**self._move.pairs, **pairs}
+        self._move.alone = frozenset(pairs)
 
     @property
     def cell_of_unit(self) -> dict[str, int]:
@@ -77,6 +86,9 @@ class NewCode:
             elif base is not None and base.unit == digest and base.place == "<module>":
                 before[digest] = base.line
         try:
+            for name, (old, new) in self._modules.items():
+                if old != new:
+                    resumable.redefine(self._move, [old], {new: None}, vars(sys.modules[name]))
             resumable.redefine(self._move, self._old, before, namespace)
         except Exception as error:
             raise SavepointError(

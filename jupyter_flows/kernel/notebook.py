@@ -27,6 +27,7 @@ from .link import Link
 from .live import LiveChildren
 from .magics import FlowCommands
 from .new_code import NewCode
+from .own_modules import KernelModules
 from .runtime import FlowRuntime
 from .shell import UnitShellMixin, flow_traceback
 
@@ -46,6 +47,7 @@ class NotebookSession:
         self._runtime: FlowRuntime | None = None
         self._has_warned = False
         self._path = _notebook_path()
+        self._modules = KernelModules(os.getcwd())
 
     # --- connecting ------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class NotebookSession:
             raise from_parts(opened.error.type, opened.error.message, opened.error.ids)
         assert opened.begin is not None
         self._link = link
-        self._runtime = FlowRuntime(link, opened.begin, self._shell, None)
+        self._runtime = FlowRuntime(link, opened.begin, self._shell, None, self._modules)
         return opened.begin
 
     def _connect(self) -> Link:

@@ -32,6 +32,7 @@ from .link import Link
 from .magics import FlowCommands
 from .new_code import NewCode
 from .outputs import CellRecorder
+from .own_modules import KernelModules
 from .pristine import Pristine
 from .runtime import FlowRuntime
 from .shell import HeadlessShell, flow_traceback
@@ -98,7 +99,8 @@ def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Prist
     """Run the execution to its end and report it; returns whether the process is as before."""
     recorder = CellRecorder()
     shell.attach(recorder)
-    runtime = FlowRuntime(link, begin, shell, recorder)
+    modules = KernelModules(begin.source.directory if begin.source is not None else os.getcwd())
+    runtime = FlowRuntime(link, begin, shell, recorder, modules)
     shell.flow_commands = FlowCommands(lambda: runtime, link)
     flow_api.use_runtime(runtime)
     if begin.source is not None:
@@ -114,7 +116,7 @@ def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Prist
 
     def put_back() -> None:
         nonlocal is_back
-        is_back = may_stay and pristine.is_back()
+        is_back = modules.leave() and may_stay and pristine.is_back()
 
     runtime.end(status, message, error, may_stay, meanwhile=put_back)
     return is_back

@@ -24,6 +24,7 @@ from .chunks import KernelChunks
 from .link import Link
 from .new_code import NewCode
 from .outputs import CellRecorder
+from .own_modules import KernelModules
 from .shell import UnitShellMixin
 
 _GLOBALS = "globals/"
@@ -60,7 +61,12 @@ class FlowRuntime:
     """Implements `flow_api.Runtime` for the execution that `begin` describes."""
 
     def __init__(
-        self, link: Link, begin: protocol.Begin, shell: UnitShellMixin, recorder: CellRecorder | None
+        self,
+        link: Link,
+        begin: protocol.Begin,
+        shell: UnitShellMixin,
+        recorder: CellRecorder | None,
+        modules: KernelModules,
     ) -> None:
         self.progress = Progress()
         self.is_saving = False
@@ -71,6 +77,7 @@ class FlowRuntime:
         self._recorder = recorder
         self._chunks = KernelChunks(link, begin.chunk_directory)
         self.cancellation = Cancellation(begin.execution_id, begin.was_told)
+        self._modules = modules
         self._previous: snapshot.Manifest | None = None
         self._one_at_a_time = threading.RLock()
         link.may_go_on = begin.may_go_on
@@ -124,6 +131,9 @@ class FlowRuntime:
         objects[_STATE + "pending"] = pending
         objects[_STATE + "progress"] = self.progress
         objects[_STATE + "process"] = snapshot.ProcessState.now()
+        if own_modules := self._modules.state():
+            objects[_STATE + "modules"] = own_modules
+            objects |= self._modules.variables()
         if self._recorder is not None:
             objects[_STATE + "recorder"] = self._recorder.state()
         inexact_reason = None
@@ -228,7 +238,7 @@ class FlowRuntime:
         manifest = snapshot.Manifest.from_bytes(draft.manifest)
         try:
             with new_code.loading() if new_code is not None else contextlib.nullcontext():
-                objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
+                objects = self._loaded(manifest, new_code)
             self._chunks.forget_fetched()
             self._chunks.assume_stored(draft.chunks)
             self._previous = manifest
@@ -241,11 +251,20 @@ class FlowRuntime:
         is_changed = new_code is not None or bool(draft.changes) or bool(draft.inputs)
         return Restored(continuation, objects[_STATE + "pending"], resume.call, is_changed)
 
+    def _loaded(self, manifest: snapshot.Manifest, new_code: NewCode | None) -> dict[str, Any]:
+        return snapshot.load(
+            manifest,
+            self._chunks,
+            namespace=self._namespace,
+            first=_STATE + "modules",
+            prepare=lambda modules: self._modules.revive(modules, new_code),
+        )
+
     def sources_of(self, resume: protocol.Resume) -> list[str]:
         """The sources of all cells whose code a savepoint refers to; they are known from then on."""
         self._chunks.fetch(resume.draft.chunks)
         manifest = snapshot.Manifest.from_bytes(resume.draft.manifest)
-        objects = snapshot.load(manifest, self._chunks, namespace=self._namespace)
+        objects = self._loaded(manifest, None)
         continuation = objects.get(_STATE + "continuation")
         digests = {unit.digest for unit in manifest.body.units}
         digests |= continuation.units if continuation is not None else set()
@@ -256,6 +275,7 @@ class FlowRuntime:
             name.removeprefix(_GLOBALS): value for name, value in objects.items() if name.startswith(_GLOBALS)
         }
         self._shell.replace_flow_variables(variables)
+        self._modules.put_back(objects)
         continuation: resumable.Continuation | None = objects.get(_STATE + "continuation")
         if continuation is not None:
             continuation = continuation.with_locals(objects)

@@ -8,6 +8,7 @@ from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
 from .functions import reduce_builtin_method, reduce_cell, reduce_function
 from .generators import reduce_generator
+from .importing import OwnModule, OwnModules, is_own
 from .moving import CodeChanged, Move
 from .redefining import redefine
 from .temporaries import is_temporary, set_uncatchable
@@ -28,6 +29,8 @@ __all__ = [
     "Frame",
     "Move",
     "NotResumable",
+    "OwnModule",
+    "OwnModules",
     "Place",
     "Unit",
     "UnitSource",
@@ -35,6 +38,7 @@ __all__ = [
     "capture",
     "compile_unit",
     "digest_of",
+    "is_own",
     "is_temporary",
     "redefine",
     "reduce_builtin_method",

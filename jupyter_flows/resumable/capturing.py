@@ -18,6 +18,7 @@ from . import units
 from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .implicit import operation_of
+from .importing import is_own
 from .instructions import CALLS, operation_at, runs_directly, start_of
 from .knowledge import KNOWN
 from .normalising import CELLS, is_held
@@ -144,7 +145,15 @@ def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, 
     for name, value in variables.items():
         if is_kept(name) and name not in kept.cells:
             kept.variables[name] = value
+    kept.module = _module_of(frame)
     return kept
+
+
+def _module_of(frame: types.FrameType) -> str:
+    """The module of the flow's own whose code a frame runs; "" for the flow's cells."""
+    name = frame.f_globals.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return str(name) if is_own(module) and vars(module) is frame.f_globals else ""
 
 
 def is_kept(name: str) -> bool:

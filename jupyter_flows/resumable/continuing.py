@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,8 @@ class Frame:
     """One frame: the unit's digest, the function's place in it, the way to the call site, and all values.
 
     `variables` are those of the author and our temporaries; `cells` holds the cells of variables that
-    closures share, whose values are not in `variables`.
+    closures share, whose values are not in `variables`. `module` names the module of the flow's own whose
+    namespace it has; "" is the flow's namespace itself.
     """
 
     unit: str
@@ -49,6 +51,7 @@ class Frame:
     rules: int = units.RULES
     variables: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, types.CellType] = field(default_factory=dict)
+    module: str = ""
 
     @property
     def function(self) -> str:
@@ -131,7 +134,10 @@ class Continuation:
 
     def __getstate__(self) -> dict[str, Any]:
         frames = [
-            (one.unit, one.place, one.steps, one.role, one.rules, tuple(one.variables), tuple(one.cells))
+            (
+                *(one.unit, one.place, one.steps, one.role, one.rules),
+                *(tuple(one.variables), tuple(one.cells), one.module),
+            )
             for one in self.frames
         ]
         sources = {digest: units.unit_source(digest) for digest in self.units}
@@ -148,8 +154,8 @@ class Continuation:
         for digest, (source, filename, interactive) in state["units"].items():
             units.register_source(digest, source, filename, interactive)
         self.frames = [
-            Frame(unit, place, steps, role, rules, dict.fromkeys(names), dict.fromkeys(cells))  # type: ignore[arg-type]
-            for unit, place, steps, role, rules, names, cells in state["frames"]
+            Frame(unit, place, steps, role, rules, dict.fromkeys(names), dict.fromkeys(cells), *module)  # type: ignore[arg-type]
+            for unit, place, steps, role, rules, names, cells, *module in state["frames"]
         ]
         self.site = Place(*state["site"])
         self.inexact_reason = state["inexact_reason"]
@@ -341,6 +347,11 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     except (Refused, KeyError, LookupError) as reason:
         raise NotResumable(f"{frame.function} cannot go on: {reason}") from None
     assert compiled is not None
+    if frame.module:
+        module = sys.modules.get(frame.module)
+        if module is None:
+            raise NotResumable(f"the module {frame.module}, which {frame.function} belongs to, is missing")
+        namespace = module.__dict__
     state = values_of(frame, compiled, inner)
     cells = frame.cells
     closure = tuple(cells[name] if name in cells else types.CellType() for name in compiled.code.co_freevars)

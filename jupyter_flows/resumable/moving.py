@@ -70,11 +70,13 @@ class Move:
     """From old units to new ones, both known in this process.
 
     Arguments: `pairs`, the digest of the new unit by that of the old one, for each cell or module that is
-    still there; `new`, the digests of all units of the new code, in order.
+    still there; `new`, the digests of all units of the new code, in order; `alone`, digests of old units
+    whose functions can only be found in their new one, since they have a namespace of their own: modules.
     """
 
     pairs: Mapping[str, str]
     new: Sequence[str]
+    alone: frozenset[str] = frozenset()
     _trees: dict[str, SourceTree] = field(default_factory=dict)
     _refusals: list[NotResumable] = field(default_factory=list)
 
@@ -95,7 +97,7 @@ class Move:
 
     def frame(self, frame: Frame) -> Moved:
         """The frame in the new code; of its variables only the names are looked at. Raises CodeChanged."""
-        if frame.unit in self.new:
+        if frame.unit in self.new or self.pairs.get(frame.unit) == frame.unit:
             return Moved(frame, {}, ())
         if frame.rules != units.RULES:
             raise self._refused(
@@ -170,7 +172,7 @@ class Move:
         name, _, number = place.partition("#")
         occurrence = int(number or 1)
         paired = self.pairs.get(digest)
-        for candidates in ([paired] if paired else [], [one for one in self.new if one != paired]):
+        for candidates in ([paired] if paired else [], self._others(digest)):
             found = [
                 (one, other)
                 for one in candidates
@@ -181,6 +183,9 @@ class Move:
                 # A later definition of the same name is the one that counts, as when cells are run again.
                 return found[min(occurrence, len(found)) - 1]
         return None
+
+    def _others(self, digest: str) -> list[str]:
+        return [] if digest in self.alone else [one for one in self.new if one != self.pairs.get(digest)]
 
     def _header_text(self, digest: str, place: str) -> str:
         node = units.unit(digest).by_place[place].node
@@ -221,7 +226,7 @@ class Move:
 
     def _matched(self, frame: Frame, old: SourceTree, author: ast.AST) -> tuple[units.Unit, Match]:
         paired = self.pairs.get(frame.unit)
-        others = [self.tree(one) for one in self.new if one != paired]
+        others = [self.tree(one) for one in self._others(frame.unit)]
         nowhere = SourceTree("")
         new = self.tree(paired) if paired is not None else nowhere
         function = author if frame.role == START and not frame.steps else old.function_around(author)

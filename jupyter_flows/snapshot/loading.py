@@ -6,6 +6,7 @@ import hashlib
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import SavepointError
@@ -21,10 +22,17 @@ from .references import PREAMBLE, set_live_namespace
 assert reducers  # imported for what it registers
 
 
-def load(manifest: Manifest, chunks: Chunks, namespace: dict[str, Any]) -> dict[str, Any]:
+def load(
+    manifest: Manifest,
+    chunks: Chunks,
+    namespace: dict[str, Any],
+    first: str = "",
+    prepare: Callable[[Any], None] = lambda _: None,
+) -> dict[str, Any]:
     """The objects of a savepoint by their names, in the order in which they were saved.
 
-    Arguments: `namespace`, the live dict that the flow's functions get as globals; it is not changed.
+    Arguments: `namespace`, the live dict that the flow's functions get as globals; it is not changed;
+    `prepare` is called with the object named `first`, if there is one, before any other is loaded.
     An object that cannot be loaded becomes a placeholder, and so do the variables of a group whose chunks
     are damaged or missing; the others are as they were.
     """
@@ -33,8 +41,10 @@ def load(manifest: Manifest, chunks: Chunks, namespace: dict[str, Any]) -> dict[
     before = set_live_namespace(namespace)
     objects: dict[str, Any] = {}
     try:
-        for group in manifest.body.groups:
+        for group in sorted(manifest.body.groups, key=lambda group: first not in group.names):
             objects.update(zip(group.names, _load_group(group, reader), strict=True))
+            if first in group.names:
+                prepare(objects[first])
     finally:
         set_live_namespace(before)
     return {name: objects[name] for name in manifest.names}

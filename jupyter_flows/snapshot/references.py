@@ -8,17 +8,22 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from ..resumable import is_own
+
 #: The flow's own module: what is defined there is kept by value.
 MAIN = "__main__"
 
 
 def is_importable(subject: Any) -> bool:
-    """Whether `subject` (a class or function) is what its module and qualified name lead to."""
+    """Whether `subject` (a class or function) is what its module and qualified name lead to.
+
+    What a module of the flow's own defines is not: the module may have been edited since.
+    """
     module_name = getattr(subject, "__module__", None)
     if not isinstance(module_name, str) or module_name == MAIN:
         return False
     found: Any = sys.modules.get(module_name)
-    if found is None:
+    if found is None or is_own(found):
         return False
     for part in str(getattr(subject, "__qualname__", subject.__name__)).split("."):
         found = getattr(found, part, None)

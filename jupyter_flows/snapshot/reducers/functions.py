@@ -37,7 +37,7 @@ def _reduce_function(function: types.FunctionType, saving: Saving) -> Any:
             pass  # code that the unit has, but no place of its own in it
         else:
             saving.units.add(unit.digest)
-            return reduced
+            return _in_modules(reduced, saving)
     module = module_of_globals(function.__globals__)
     is_live = function.__globals__ is saving.namespace
     global_names = ModuleGlobals(module) if module is not None and not is_live else function.__globals__
@@ -75,7 +75,17 @@ def _reduce_generator(generator: types.GeneratorType[Any, Any, Any], saving: Sav
     unit = units.unit_of(generator.gi_code)
     if unit is not None:
         saving.units.add(unit.digest)
-    return reduced
+    return _in_modules(reduced, saving)
+
+
+def _in_modules(reduced: Any, saving: Saving) -> Any:
+    """A function's namespace, where it is that of a module, goes by the module's name."""
+    arguments = list(reduced[1])
+    for index, one in enumerate(arguments):
+        if type(one) is dict and one is not saving.namespace and "__name__" in one:
+            module = module_of_globals(one)
+            arguments[index] = one if module is None else ModuleGlobals(module)
+    return (reduced[0], tuple(arguments), *reduced[2:])
 
 
 @builtin(types.CodeType)
