@@ -37,6 +37,11 @@ export interface IExecutionView {
   error: IErrorInfo | null;
   children: number;
   savepoints: number;
+  /** The name of the limit that it waits for. */
+  held_back?: string | null;
+  archived_at?: string | null;
+  /** From a list: long values are cut, and a traceback is left out. */
+  is_short?: boolean;
 }
 
 /** An object that a savepoint could not keep. */
@@ -163,6 +168,8 @@ export interface IFlowsApi {
   cancel(id: string): Promise<IExecutionView>;
   pause(id: string): Promise<IExecutionView>;
   resume(id: string): Promise<IExecutionView>;
+  again(id: string): Promise<IExecutionView>;
+  archive(id: string): Promise<IExecutionView>;
   restore(savepointId: string, code?: Code): Promise<IExecutionView>;
   fork(savepointId: string): Promise<IExecutionView>;
 }
@@ -175,4 +182,13 @@ export function isFinal(status: Status): boolean {
 export function canPause(execution: IExecutionView): boolean {
   const isActive = !isFinal(execution.status) && execution.status !== 'PAUSED';
   return isActive && execution.type === 'FLOW' && execution.wish === null;
+}
+
+/** A notebook is run by its person. */
+export function canRunAgain(execution: IExecutionView): boolean {
+  return isFinal(execution.status) && execution.type !== 'NOTEBOOK';
+}
+
+export function canArchive(execution: IExecutionView): boolean {
+  return isFinal(execution.status) && execution.savepoints > 0;
 }

@@ -90,6 +90,14 @@ export class FlowsClient implements IFlowsApi {
     return this._call('POST', below('executions', id, 'resume'), {});
   }
 
+  again(id: string): Promise<IExecutionView> {
+    return this._call('POST', below('executions', id, 'again'), {});
+  }
+
+  archive(id: string): Promise<IExecutionView> {
+    return this._call('POST', below('executions', id, 'archive'), {});
+  }
+
   restore(savepointId: string, code: Code = 'saved'): Promise<IExecutionView> {
     return this._call('POST', below('savepoints', savepointId, 'restore'), { code });
   }

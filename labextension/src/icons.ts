@@ -24,6 +24,15 @@ export const flowsIcon = icon(
    <circle ${dot} cx="5.5" cy="5.5" r="3"/><circle ${dot} cx="18.5" cy="18.5" r="3"/>`
 );
 
+/** A box with a lid. */
+export const archiveIcon = icon(
+  'archive',
+  16,
+  `<g fill="none" stroke-width="1.5">
+     <path ${outline} d="M2 3h12v3H2zM3 6v7h10V6M6.5 8.75h3"/>
+   </g>`
+);
+
 // Status icons take the colour of the text around them; each differs in shape from all others.
 const ring = '<circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-width="1.5"/>';
 const disc = '<circle cx="8" cy="8" r="7" fill="currentColor"/>';

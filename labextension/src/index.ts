@@ -134,7 +134,7 @@ function activate(
 
 // The commands whose use depends on the status of an execution.
 function notifyOfStatus(app: JupyterFrontEnd): void {
-  [CommandIDs.cancel, CommandIDs.pause, CommandIDs.resume].forEach(id =>
+  [CommandIDs.cancel, CommandIDs.pause, CommandIDs.resume, CommandIDs.again, CommandIDs.archive].forEach(id =>
     app.commands.notifyCommandChanged(id)
   );
 }
@@ -191,7 +191,9 @@ function addToPalette(context: ICommandContext, palette: ICommandPalette | null)
     CommandIDs.openParent,
     CommandIDs.pause,
     CommandIDs.resume,
-    CommandIDs.cancel
+    CommandIDs.cancel,
+    CommandIDs.again,
+    CommandIDs.archive
   ].forEach(command => palette?.addItem({ command, category }));
 }
 

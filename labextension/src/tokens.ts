@@ -24,6 +24,8 @@ export const CommandIDs = {
   cancel: 'jupyter-flows:cancel',
   pause: 'jupyter-flows:pause',
   resume: 'jupyter-flows:resume',
+  again: 'jupyter-flows:run-again',
+  archive: 'jupyter-flows:archive',
   restore: 'jupyter-flows:restore',
   restoreCurrent: 'jupyter-flows:restore-current-code',
   fork: 'jupyter-flows:fork',

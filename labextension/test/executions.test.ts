@@ -35,6 +35,18 @@ describe('the list of executions', () => {
     expect(model.rows).toHaveLength(70);
   });
 
+  it('keeps the long values that a list cuts, until the execution goes on', async () => {
+    const long = { report: 'x'.repeat(1000) };
+    const cut = { report: { type: 'str', text: 'xxx…' } };
+    model.store.change(anExecution('one', 1, { output_value: long }));
+    server.known = [anExecution('one', 1, { output_value: cut, is_short: true })];
+    await model.refresh();
+    expect(model.store.get('one')?.output_value).toEqual(long);
+    server.known = [anExecution('one', 1, { output_value: cut, is_short: true, savepoints: 9 })];
+    await model.refresh();
+    expect(model.store.get('one')?.output_value).toEqual(cut);
+  });
+
   it('takes in what is pushed: a new root on top, a new status in place', async () => {
     server.known = [anExecution('old', 10)];
     await model.refresh();

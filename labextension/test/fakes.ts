@@ -135,6 +135,8 @@ export class FakeServer implements IFlowsApi {
   cancel = refuse;
   pause = refuse;
   resume = refuse;
+  again = refuse;
+  archive = refuse;
   restore = refuse;
   fork = refuse;
 

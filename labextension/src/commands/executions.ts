@@ -1,14 +1,14 @@
 import { Clipboard, Notification, showErrorMessage } from '@jupyterlab/apputils';
-import { copyIcon, pauseIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import { copyIcon, pauseIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { Code, IExecutionView, ISavepointView } from '../api';
-import { canPause, isFinal } from '../api';
+import { canArchive, canPause, canRunAgain, isFinal } from '../api';
 import { savepointTitle } from '../format';
-import { flowsIcon, forkIcon, parentIcon, restoreCodeIcon, restoreIcon } from '../icons';
+import { archiveIcon, flowsIcon, forkIcon, parentIcon, restoreCodeIcon, restoreIcon } from '../icons';
 import { TABS } from '../model/execution';
 import { findNotebook, pathOf, restoreInNotebook, saveNotebook } from '../notebooks';
-import { confirmCancel, confirmRestore } from '../panels/confirm';
+import { confirmArchive, confirmCancel, confirmRestore } from '../panels/confirm';
 import { CommandIDs } from '../tokens';
 import type { ICommandContext } from './context';
 import { attempt, targetOf, textArguments } from './context';
@@ -79,6 +79,28 @@ export function addExecutionCommands(context: ICommandContext): void {
     isEnabled: args => known(context, args)?.status === 'PAUSED',
     execute: args =>
       change(context, args, trans.__('The execution cannot go on'), id => context.api.resume(id)),
+    describedBy
+  });
+  commands.addCommand(CommandIDs.again, {
+    label: trans.__('Run Again'),
+    caption: trans.__('Start a new execution of the flow with the same inputs'),
+    icon: refreshIcon,
+    isEnabled: args => {
+      const execution = known(context, args);
+      return execution !== undefined && canRunAgain(execution);
+    },
+    execute: args => again(context, executionIn(context, args)),
+    describedBy
+  });
+  commands.addCommand(CommandIDs.archive, {
+    label: trans.__('Archive Execution…'),
+    caption: trans.__('Delete the savepoints of an execution that has ended; all else stays'),
+    icon: archiveIcon,
+    isEnabled: args => {
+      const execution = known(context, args);
+      return execution !== undefined && canArchive(execution);
+    },
+    execute: args => archive(context, executionIn(context, args)),
     describedBy
   });
   commands.addCommand(CommandIDs.restore, {
@@ -170,6 +192,34 @@ async function cancel(context: ICommandContext, id: string | null): Promise<void
       Notification.info(trans.__('“%1” has ended already.', execution.name), { autoClose: 4000 });
     } else if (await confirmCancel(context.shell, execution)) {
       context.acted(await context.api.cancel(id));
+    }
+  });
+}
+
+async function again(context: ICommandContext, id: string | null): Promise<void> {
+  const { trans } = context.shell;
+  if (id === null) {
+    return;
+  }
+  await attempt(context, trans.__('The execution cannot be run again'), async () => {
+    const execution = await context.api.again(id);
+    context.acted(execution);
+    if (context.preferences.openOnRun) {
+      context.open(execution.id, null);
+    }
+    tell(trans.__('“%1” runs again, with the same inputs.', execution.name));
+  });
+}
+
+async function archive(context: ICommandContext, id: string | null): Promise<void> {
+  const { trans } = context.shell;
+  if (id === null) {
+    return;
+  }
+  await attempt(context, trans.__('The execution cannot be archived'), async () => {
+    const execution = await context.api.execution(id);
+    if (await confirmArchive(context.shell, execution)) {
+      context.acted(await context.api.archive(id));
     }
   });
 }

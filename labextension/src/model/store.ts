@@ -52,13 +52,26 @@ export class ExecutionStore {
     return this._children.get(id)?.size ?? 0;
   }
 
-  private _set(execution: IExecutionView): void {
+  private _set(given: IExecutionView): void {
+    const execution = this._completed(given);
     this._executions.set(execution.id, execution);
     if (execution.parent_id !== null) {
       const siblings = this._children.get(execution.parent_id) ?? new Set();
       siblings.add(execution.id);
       this._children.set(execution.parent_id, siblings);
     }
+  }
+
+  // What a list cut is taken from what is known, as long as the execution has done nothing since.
+  private _completed(given: IExecutionView): IExecutionView {
+    const known = this._executions.get(given.id);
+    if (!given.is_short || !known || known.is_short) {
+      return given;
+    }
+    const { status, savepoints, ended_at: end } = known;
+    const isAsBefore = status === given.status && savepoints === given.savepoints && end === given.ended_at;
+    const { input_value, output_value, error } = known;
+    return isAsBefore ? { ...given, input_value, output_value, error, is_short: false } : given;
   }
 
   private _changedAt = new Map<string, number>();

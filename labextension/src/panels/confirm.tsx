@@ -67,6 +67,32 @@ export async function confirmCancel(shell: IShell, execution: IExecutionView): P
   return answer.isAccepted;
 }
 
+export async function confirmArchive(shell: IShell, execution: IExecutionView): Promise<boolean> {
+  const { trans } = shell;
+  const answer = await ask({
+    title: trans.__('Archive this execution?'),
+    body: (
+      <>
+        <p>{trans.__('“%1” (%2)', execution.name, statusText(execution, trans))}</p>
+        <ul>
+          <li>
+            {trans._n(
+              'Its savepoint is deleted: it cannot be restored any more.',
+              'Its %1 savepoints are deleted: it cannot be restored any more.',
+              execution.savepoints
+            )}
+          </li>
+          <li>{trans.__('Its inputs, outputs, log and notebook stay.')}</li>
+        </ul>
+      </>
+    ),
+    cancel: trans.__('Keep Savepoints'),
+    accept: trans.__('Archive'),
+    again: null
+  });
+  return answer.isAccepted;
+}
+
 function restoreEffects(
   { trans }: IShell,
   execution: IExecutionView,

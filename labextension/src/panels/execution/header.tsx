@@ -1,10 +1,10 @@
-import { pauseIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import { pauseIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { IErrorInfo, IExecutionView } from '../../api';
-import { canPause, isFinal } from '../../api';
+import { canArchive, canPause, canRunAgain, isFinal } from '../../api';
 import { duration, exactTime, shortTime, typeWord } from '../../format';
-import { parentIcon } from '../../icons';
+import { archiveIcon, parentIcon } from '../../icons';
 import { CommandIDs } from '../../tokens';
 import { ActionButton } from '../buttons';
 import { useNow, useShell } from '../shell';
@@ -47,6 +47,24 @@ export function Header(props: { execution: IExecutionView }): React.ReactElement
               caption={trans.__('Let it go on')}
               className="jp-Flows-resume"
               run={() => void commands.execute(CommandIDs.resume, { id: execution.id })}
+            />
+          )}
+          {canRunAgain(execution) && (
+            <ActionButton
+              icon={refreshIcon}
+              label={trans.__('Run again')}
+              caption={trans.__('Start a new execution of the flow with the same inputs')}
+              className="jp-Flows-again"
+              run={() => void commands.execute(CommandIDs.again, { id: execution.id })}
+            />
+          )}
+          {canArchive(execution) && (
+            <ActionButton
+              icon={archiveIcon}
+              label={trans.__('Archive')}
+              caption={trans.__('Delete its savepoints; all else stays')}
+              className="jp-Flows-archive"
+              run={() => void commands.execute(CommandIDs.archive, { id: execution.id })}
             />
           )}
           {!isFinal(execution.status) && (
