@@ -148,7 +148,8 @@ class _Lowering:
         declared = [one for one in _own_nodes(node.body) if isinstance(one, ast.Global | ast.Nonlocal)]
         body = self.block(node.body[start:])
         first: list[ast.stmt] = []
-        at = node.body[start] if start < len(node.body) else node
+        run = [one for one in node.body[start:] if not isinstance(one, ast.Global | ast.Nonlocal)]
+        at = run[0] if run else node  # a line that runs in plain Python too
         for kind in (ast.Global, ast.Nonlocal):
             names = sorted({name for one in declared if isinstance(one, kind) for name in one.names})
             first += [ast.copy_location(kind(names), at)] if names else []

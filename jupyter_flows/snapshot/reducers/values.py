@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 import weakref
@@ -81,15 +82,26 @@ def _frames(traceback: types.TracebackType | None) -> tuple[_Place, ...]:
     places = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        places.append((code.co_filename, code.co_name, code.co_qualname, traceback.tb_lineno))
+        places.append((_below_path(code.co_filename), code.co_name, code.co_qualname, traceback.tb_lineno))
         traceback = traceback.tb_next
     return tuple(places)
+
+
+def _below_path(filename: str) -> str:
+    """A file's name as it can be found from Python's path, here and on another machine (`linecache` does)."""
+    found = [entry for entry in sys.path if entry and filename.startswith(entry.rstrip(os.sep) + os.sep)]
+    return os.path.relpath(filename, max(found, key=len)) if found else filename
 
 
 def _make_traceback(places: tuple[_Place, ...]) -> types.TracebackType | None:
     made: types.TracebackType | None = None
     for filename, name, qualname, line in reversed(places):
-        code = _frame_maker.__code__.replace(co_filename=filename, co_name=name, co_qualname=qualname)
+        code = _frame_maker.__code__.replace(
+            co_filename=filename,
+            co_name=name,
+            co_qualname=qualname,
+            co_firstlineno=line,  # the position of its first instruction, which `traceback` asks for
+        )
         frame = types.FunctionType(code, {"sys": sys, "__name__": MODULE_OF_FRAMES})()
         made = types.TracebackType(made, frame, 0, line)
     return made

@@ -1,0 +1,219 @@
+"""What a person who debugs a flow sees is the author's code, also after a restore in another process.
+
+And what is saved could go to any machine: no bytecode, no paths, nothing that only this process knows.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import linecache
+import os
+import pickletools
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_flows import resumable, snapshot
+
+from .test_stop_everywhere import PROGRAMS
+
+STORY = """\
+import inspect, json, sys, traceback
+
+def fails(n):
+    values = [n for n in range(3)]
+    raise ValueError(f'no {n}')
+
+def middle(n):
+    for item in [n]:
+        try:
+            fails(item + 1)  # the author's comment
+        except ValueError:
+            point(item)
+            raise
+
+def outer():
+    try:
+        middle(1)
+    except ValueError as error:
+        seen = sorted(locals())
+        point('caught')
+        places = [(one.name, one.line) for one in traceback.extract_tb(error.__traceback__)]
+    print(json.dumps([places, seen, sorted(locals()), inspect.getsource(middle).splitlines()]))
+
+outer()
+for number in [1]:
+    point(number)
+    print(json.dumps([name for name in dir() if name.startswith('.')]))
+    1 / len([])
+"""
+
+GO_ON = """
+import sys, traceback
+sys.path.insert(0, sys.argv[3])
+from jupyter_flows import resumable, snapshot
+from tests.resumable.test_debugging import point
+chunks = snapshot.DirectoryChunks(sys.argv[1])
+manifest = snapshot.Manifest.from_bytes(open(sys.argv[2], "rb").read())
+namespace = {"__name__": "__main__"}
+objects = snapshot.load(manifest, chunks, namespace=namespace)
+namespace.update({key.removeprefix("globals/"): one for key, one in objects.items() if "globals/" in key})
+namespace["point"] = point
+continuation = objects["state/continuation"].with_locals(objects)
+try:
+    continuation.resume(namespace=namespace)
+except ZeroDivisionError as error:
+    shown = "".join(traceback.format_exception(error))
+    assert not [name for name in namespace if name.startswith(".")]
+    print(shown[shown.index('File "story.py"'):])
+"""
+
+
+class _Stop:
+    on_call: Any = None
+
+
+def point(value: Any = None) -> Any:
+    """A Flow-API call that returns its argument."""
+    if _Stop.on_call is not None:
+        _Stop.on_call(resumable.capture(sys._getframe(1), point))
+    return value
+
+
+def saved(source: str, directory: Path) -> tuple[list[Path], str]:
+    """Run it, with a savepoint in a file for each call; returns the files and how it ended."""
+    files: list[Path] = []
+    namespace: dict[str, Any] = {"__name__": "__main__", "point": point}
+    chunks = snapshot.DirectoryChunks(directory / "chunks")
+
+    def keep(continuation: resumable.Continuation) -> None:
+        assert continuation.exact, continuation.inexact_reason
+        hidden = ("__builtins__", "__name__", "point")
+        objects = {
+            f"globals/{name}": one
+            for name, one in namespace.items()
+            if name not in hidden and not resumable.is_temporary(name)
+        }
+        objects |= continuation.locals()
+        objects["state/continuation"] = continuation
+        manifest = snapshot.save(objects, chunks, namespace=namespace)
+        files.append(directory / f"savepoint {len(files)}")
+        files[-1].write_bytes(manifest.to_bytes())
+
+    unit = resumable.compile_unit(source, "story.py")
+    _Stop.on_call = keep
+    try:
+        exec(unit.code, namespace)
+        shown = ""
+    except ZeroDivisionError as error:
+        shown = "".join(traceback.format_exception(error))
+    finally:
+        _Stop.on_call = None
+    return files, shown[shown.find('File "story.py"') :]
+
+
+def test_tracebacks_sources_and_locals_are_the_authors_here_and_in_another_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, shown = saved(STORY, tmp_path)
+    here = capsys.readouterr().out.splitlines()
+    places, seen, seen_later, middle = json.loads(here[0])
+    assert places == [
+        ["outer", "middle(1)"],
+        ["middle", "fails(item + 1)  # the author's comment"],
+        ["fails", "raise ValueError(f'no {n}')"],
+    ]
+    assert seen == ["error"]
+    assert seen_later == ["places", "seen"]
+    assert middle[-1] == "            raise"
+    assert json.loads(here[1]) == []
+    assert shown.splitlines()[:2] == ['File "story.py", line 28, in <module>', "    1 / len([])"]
+    root = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-c", GO_ON, str(tmp_path / "chunks")]
+    for number, file in enumerate(files):
+        done = subprocess.run(
+            [*command, str(file), root], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout.splitlines()
+        if number < 2:
+            assert json.loads(printed[0]) == [places, seen, seen_later, middle], f"stop {number}"
+        assert "\n".join(printed[-len(shown.splitlines()) - 1 :]).strip() == shown.strip(), f"stop {number}"
+
+
+def test_a_function_of_a_unit_shows_its_source() -> None:
+    unit = resumable.compile_unit("def f(x):\n    # why\n    return point(x)\n", "shown.py")
+    namespace: dict[str, Any] = {"point": point}
+    exec(unit.code, namespace)
+    assert inspect.getsource(namespace["f"]) == "def f(x):\n    # why\n    return point(x)\n"
+    assert linecache.getline("shown.py", 2) == "    # why\n"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PROGRAMS if name.startswith(("basics", "constructs"))][::6]
+)
+def test_the_same_lines_run_as_in_plain_python(name: str) -> None:
+    """What coverage and a debugger see."""
+
+    def lines(code: Any, filename: str) -> set[int]:
+        found: set[int] = set()
+
+        def trace(frame: Any, event: str, _: Any) -> Any:
+            if frame.f_code.co_filename != filename:
+                return None
+            if event == "line":
+                found.add(frame.f_lineno)
+            return trace
+
+        namespace: dict[str, Any] = {"__name__": "__main__", "point": point, "fail": _fail, "this": _This()}
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            exec(code, namespace)
+        except Exception:
+            pass
+        finally:
+            sys.settrace(before)
+        return found
+
+    source = PROGRAMS[name]
+    plain = lines(compile(source, "plain.py", "exec", dont_inherit=True), "plain.py")
+    assert lines(resumable.compile_unit(source, "unit.py").code, "unit.py") == plain
+
+
+def _fail(error: BaseException) -> Any:
+    raise error
+
+
+class _This:
+    def point(self, value: Any = None) -> Any:
+        return value
+
+
+def test_what_is_saved_could_go_to_any_machine(tmp_path: Path) -> None:
+    """No bytecode, no path of this machine, nothing named after this process."""
+    files, _ = saved(STORY, tmp_path)
+    here = {os.getcwd(), str(tmp_path), sys.prefix, str(Path(__file__).resolve().parents[2]), os.sep + "root"}
+    for file in files:
+        manifest = snapshot.Manifest.from_bytes(file.read_bytes())
+        for group in manifest.body.groups:
+            stream = _stream(group, tmp_path / "chunks")
+            for operation, argument, _ in pickletools.genops(stream):
+                assert operation.name != "INST"
+                if isinstance(argument, str):
+                    assert not [one for one in here if one in argument], argument
+                    assert " at 0x" not in argument
+                    assert argument not in ("CodeType", "marshal", "_make_code"), argument
+                if isinstance(argument, bytes):
+                    assert len(argument) < 64, "what else would so many bytes be than code"
+
+
+def _stream(group: Any, directory: Path) -> bytes:
+    from jupyter_flows.snapshot.chunks import ChunkReader
+
+    return bytes(ChunkReader(snapshot.DirectoryChunks(directory)).bytes_of(group.stream))
