@@ -135,7 +135,34 @@ _PicklerInPython: Any = pickle._Pickler
 
 
 class _DeepPickler(_PicklerInPython):  # type: ignore[misc]
-    pass
+    """Goes from object to object by plain calls of Python functions only.
+
+    Those take no room on C's stack, so depth is bounded by memory. The standard library's own `save` unpacks
+    each reduction into a call (``*reduced``), which does, and a long chain of objects ends the process.
+    """
+
+    def save(self, subject: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002
+        self.framer.commit_frame()
+        known = self.memo.get(id(subject))
+        if known is not None:
+            self.write(self.get(known[0]))
+            return
+        reduced = self.reducer_override(subject)
+        if reduced is NotImplemented:
+            plain = self.dispatch.get(type(subject))
+            if plain is not None:
+                plain(self, subject)
+                return
+            if isinstance(subject, type):
+                self.save_global(subject)
+                return
+            by_table = copyreg.dispatch_table.get(type(subject))
+            reduced = subject.__reduce_ex__(PROTOCOL) if by_table is None else by_table(subject)
+        if isinstance(reduced, str):
+            self.save_global(subject, reduced)
+            return
+        state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
+        self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
 
 
 class GroupPickler:

@@ -5,13 +5,15 @@ filters; options of pandas and matplotlib that are not the defaults; the decimal
 flow registered. Keep a `ProcessState.now()` among the objects of a savepoint (`state/process`), and call
 `put_back()` after loading.
 
-Not part of it: sys.path and imported modules (a new process imports them anew), handlers of loggers, signals,
-threads. Levels of loggers are kept where a variable holds the logger.
+Levels of loggers, the locale, the recursion limit and NumPy's options belong to it too. Not part of it:
+sys.path and imported modules (a new process imports them anew), handlers of loggers, signals, threads.
 """
 
 from __future__ import annotations
 
 import decimal
+import locale
+import logging
 import os
 import random
 import sys
@@ -24,6 +26,14 @@ from ..reducer import put_back, registered
 _ENVIRONMENT_AT_START: dict[str, str] = {}
 # As the system keeps it: compared in a microsecond, where all the names and values need no decoding.
 _RAW_AT_START: dict[Any, Any] = {}
+_LOCALES = ("LC_CTYPE", "LC_COLLATE", "LC_TIME", "LC_MONETARY", "LC_NUMERIC", "LC_MESSAGES")
+_LOCALE_AT_START = {name: locale.setlocale(getattr(locale, name)) for name in _LOCALES}
+_RECURSION_AT_START = sys.getrecursionlimit()
+_LEVELS_AT_START = {
+    "" if isinstance(one, logging.RootLogger) else one.name: (one.level, one.propagate, one.disabled)
+    for one in (logging.getLogger(), *logging.Logger.manager.loggerDict.values())
+    if isinstance(one, logging.Logger)
+}
 
 
 def begin_here() -> None:
@@ -164,6 +174,63 @@ def _set_matplotlib_options(options: dict[str, Any]) -> None:
         dict.update(matplotlib.rcParams, options | {"backend": backend})
 
 
+def _numpy_options() -> Any:
+    """How NumPy prints, and what it does about errors, where that is not the default."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not hasattr(numpy, "get_printoptions"):
+        return None
+    return {"print": numpy.get_printoptions(), "errors": numpy.geterr()}
+
+
+def _set_numpy_options(options: dict[str, Any]) -> None:
+    import numpy
+
+    known = {name: value for name, value in options["print"].items() if name != "override_repr"}
+    numpy.set_printoptions(**known)
+    numpy.seterr(**options["errors"])
+
+
+def _levels() -> Any:
+    """Levels and switches of all loggers that have any; handlers belong to the process."""
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    changed = {
+        "" if one is loggers[0] else one.name: (one.level, one.propagate, one.disabled)
+        for one in loggers
+        if isinstance(one, logging.Logger)
+        and _level_at_start(one) != (one.level, one.propagate, one.disabled)
+    }
+    return (changed, logging.root.manager.disable) if changed or logging.root.manager.disable else None
+
+
+def _level_at_start(logger: logging.Logger) -> tuple[int, bool, bool]:
+    name = "" if isinstance(logger, logging.RootLogger) else logger.name
+    return _LEVELS_AT_START.get(name, (logging.NOTSET, True, False))
+
+
+def _set_levels(state: tuple[dict[str, tuple[int, bool, bool]], int]) -> None:
+    levels, disabled_up_to = state
+    for name, (level, propagates, is_disabled) in levels.items():
+        logger = logging.getLogger(name or None)
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagates, is_disabled
+    logging.disable(disabled_up_to)
+
+
+def _locale() -> Any:
+    kept = {name: locale.setlocale(getattr(locale, name)) for name in _LOCALES}
+    return kept if kept != _LOCALE_AT_START else None
+
+
+def _set_locale(kept: dict[str, str]) -> None:
+    for name, value in kept.items():
+        locale.setlocale(getattr(locale, name), value)
+
+
+def _recursion_limit() -> Any:
+    limit = sys.getrecursionlimit()
+    return limit if limit != _RECURSION_AT_START else None
+
+
 def _reducers() -> Any:
     return registered() or None
 
@@ -176,6 +243,10 @@ _PARTS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "environment": (_environment, _set_environment),
     "directory": (os.getcwd, os.chdir),
     "warnings": (_filters, _set_filters),
+    "numpy": (_numpy_options, _set_numpy_options),
+    "logging": (_levels, _set_levels),
+    "locale": (_locale, _set_locale),
+    "recursion": (_recursion_limit, sys.setrecursionlimit),
     "decimal": (decimal.getcontext, decimal.setcontext),
     "pandas": (_pandas_options, _set_pandas_options),
     "matplotlib": (_matplotlib_options, _set_matplotlib_options),

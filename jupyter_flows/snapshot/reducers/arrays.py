@@ -236,6 +236,17 @@ def _reduce_block(block: Any, saving: Saving) -> Any:
     return NotImplemented
 
 
+@builtin(
+    "pandas.core.internals.managers.BaseBlockManager",
+    "pandas.core.internals.managers.SingleBlockManager",
+    subclasses=True,
+)
+def _reduce_block_manager(manager: Any, saving: Saving) -> Any:
+    for block in manager.blocks:  # a Series hands out the values of its block without the block
+        _keep_private(block.values, saving)
+    return NotImplemented
+
+
 @builtin("pandas.core.indexes.base.Index", subclasses=True)
 def _reduce_index(index: Any, saving: Saving) -> Any:
     _keep_private(getattr(index, "_data", None), saving)

@@ -12,6 +12,7 @@ import abc
 import collections
 import dataclasses
 import enum
+import gc
 import types
 import typing
 from typing import Any
@@ -204,7 +205,11 @@ def _reduce_field_kind(kind: Any, _: Saving) -> Any:
 
 @builtin(types.MappingProxyType)
 def _reduce_mapping_proxy(proxy: Any, _: Saving) -> Any:
-    return types.MappingProxyType, (dict(proxy),)
+    behind = gc.get_referents(proxy)
+    # A class's own dictionary belongs to the class; of any other mapping it stays a view.
+    is_class_dict = "__dict__" in proxy or "__module__" in proxy
+    mapping = behind[0] if len(behind) == 1 and not is_class_dict else dict(proxy)
+    return types.MappingProxyType, (mapping,)
 
 
 # --- named tuples -------------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ another one, where it was compared with the same object made anew; the tests do 
 - **named**: a placeholder whose every use raises `SavepointError` with this reason; the savepoint lists it with the path to it,
   as in `state['model'].client._socket: a socket cannot be pickled`. All other objects are as they were.
 
+
+Beyond kinds, `tests/snapshot/probes` has some hundred small sessions that must go on exactly in a fresh process: shared objects and cells, views
+written through either end, globals, callbacks, threads, caches, options, random numbers, deep nesting, bad objects.
+
 """
 
 
