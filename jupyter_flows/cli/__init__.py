@@ -88,6 +88,14 @@ def _add_running(add: _Add) -> None:
         )
         command.add_argument("--key", help="start it once only: a repetition goes on with the same execution")
     worker = add("worker", "run what is due")
+    worker.add_argument(
+        "--engine", choices=("local", "dask"), default="local", help="who places it: this machine, or Dask"
+    )
+    worker.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of Dask's scheduler, such as tcp://HOST:8786 (with --engine dask)",
+    )
     worker.add_argument("--until-idle", action="store_true", help="stop when nothing runs and nothing is due")
     worker.add_argument(
         "--grace",

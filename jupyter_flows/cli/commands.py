@@ -28,7 +28,7 @@ from ..errors import InvalidInputError
 from ..model import ExecutionType, ExecutionView, LogLine, Status
 from ..store import ExecutionFilter, open_store
 from . import NOT_ENDED_WELL, SUCCESS, printing
-from .running import Following, living_workers, run_to_end, work
+from .running import Following, living_workers, place_on_dask, run_to_end, work
 
 
 @contextmanager
@@ -80,7 +80,13 @@ def start(options: argparse.Namespace) -> int:
 
 def worker(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if (options.engine == "dask") != (options.scheduler is not None):
+        raise InvalidInputError("--engine dask and --scheduler ADDRESS belong together: give both or none")
     with _engine(options) as engine:
+        if options.engine == "dask":
+            root, url = str(engine.library.root), store_url(options.store)
+            asyncio.run(place_on_dask(options.scheduler, url, root, options.slots, options.grace, _say))
+            return SUCCESS
         asyncio.run(
             work(
                 engine,

@@ -136,6 +136,17 @@ async def work(
             await health.stop()
 
 
+async def place_on_dask(
+    scheduler: str, store: str, root: str, slots: int, grace_seconds: float, say: Callable[[str], None]
+) -> None:
+    """A worker on each worker of a Dask cluster, until a person or the system stops this process."""
+    from ..engine.dask_engine import Placement, place_workers
+
+    placement = Placement(store=store, root=root, slots=slots, grace_seconds=grace_seconds)
+    async with _interruption() as interrupted:
+        await place_workers(scheduler, placement, interrupted, say)
+
+
 def living_workers(engine: Engine) -> list[WorkerRecord]:
     """The workers that can run something: on this machine by their process, elsewhere by their voice."""
     now, here = datetime.now(UTC), processes.host()
