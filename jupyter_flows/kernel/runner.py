@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from .. import flow_api, model, protocol
+from .. import flow_api, model, protocol, resumable
 from ..errors import (
     ExecutionCancel,
     ExecutionError,
@@ -303,7 +303,9 @@ class FlowRun:
 
     def _guarded(self, flow_code: Callable[[], Any]) -> None:
         try:
-            flow_code()
+            outcome = flow_code()
+            if inspect.iscoroutine(outcome):
+                resumable.finish_coroutine(outcome)
         except LifecycleSignal:
             raise
         except BaseException as error:

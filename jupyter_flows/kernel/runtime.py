@@ -8,6 +8,7 @@ the call's answer, how far the runner is, and the outputs so far.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import threading
 import types
@@ -330,9 +331,10 @@ class FlowRuntime:
         assert continuation is not None
         try:
             # No other reference is left: the variables live as long as the flow keeps them.
-            return continuation.resume(namespace=self._namespace, **outcome)
+            result = continuation.resume(namespace=self._namespace, **outcome)
         except (resumable.NotResumable, resumable.UnknownUnit) as error:
             raise SavepointError(f"nothing can go on from this savepoint: {error}") from error
+        return resumable.finish_coroutine(result) if inspect.iscoroutine(result) else result
 
     def _call_again(self, resume: protocol.Resume, restored: Restored) -> model.Answer:
         if restored.is_changed:

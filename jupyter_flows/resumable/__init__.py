@@ -6,6 +6,7 @@
 
 from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
+from .coroutines import finish_coroutine
 from .functions import reduce_builtin_method, reduce_cell, reduce_function
 from .generators import reduce_generator
 from .importing import OwnModule, OwnModules, is_own
@@ -38,6 +39,7 @@ __all__ = [
     "capture",
     "compile_unit",
     "digest_of",
+    "finish_coroutine",
     "is_own",
     "is_temporary",
     "redefine",

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import units
+from . import coroutines, units
 from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .implicit import operation_of
@@ -24,7 +24,7 @@ from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
 from .operations import running_method
-from .rebuilding import CALL, DELEGATES, FOR, INIT, MADE, NEXT, OPERATES, PULLS, STATE
+from .rebuilding import AWAITS, CALL, DELEGATES, FOR, INIT, MADE, NEXT, OPERATES, PULLS, STATE
 from .variables import locals_of
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
@@ -78,7 +78,10 @@ def _captured(frames: list[types.FrameType], callee: Callable[..., Any]) -> list
     for index, frame in enumerate(frames):
         inner = frames[index + 1] if index + 1 < len(frames) else None
         kept, iterated = _captured_frame(frame, inner, callee)
-        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+        flags = frame.f_code.co_flags & coroutines.FLAGS
+        if flags & coroutines.ASYNC_FLAGS and not index:
+            coroutines.refuse_other_tasks()
+        elif flags:
             if generator is None:
                 raise Refused(f"what runs the generator {frame.f_code.co_qualname} cannot be gone on from")
             kept.variables[GENERATOR] = generator
@@ -94,16 +97,10 @@ def _captured_frame(
     where = _where(frame)
     _, node, scope, _ = where
     variables = variables_of(frame, scope)
-    generator = None
-    if inner is not None and inner.f_code.co_flags & inspect.CO_GENERATOR:
-        role, generator = _iterating(frame, inner, node, scope, variables)
-    elif isinstance(node, ast.Call):
-        role = _role(frame, inner, callee, node, scope, variables)
-    else:
-        raise Refused(
-            f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from"
-        )
+    role, generator = _role_and_generator(frame, inner, callee, node, scope, variables)
     kept = _kept(frame, where, role, variables)
+    if role == AWAITS and isinstance(generator, types.AsyncGeneratorType):
+        kept.variables[_awaited_name(node)] = generator
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
@@ -111,15 +108,34 @@ def _captured_frame(
     return kept, generator
 
 
+def _role_and_generator(
+    frame: types.FrameType,
+    inner: types.FrameType | None,
+    callee: Callable[..., Any],
+    node: ast.AST,
+    scope: units.Scope,
+    variables: dict[str, Any],
+) -> tuple[str, Any]:
+    """How a frame runs the next one, and the generator or coroutine that it runs so. Raises Refused."""
+    flags = inner.f_code.co_flags if inner is not None else 0
+    if inner is not None and flags & coroutines.ASYNC_FLAGS:
+        return AWAITS, _awaiting(frame, inner, node, scope, variables)
+    if inner is not None and flags & inspect.CO_GENERATOR:
+        return _iterating(frame, inner, node, scope, variables)
+    if isinstance(node, ast.Call):
+        return _role(frame, inner, callee, node, scope, variables), None
+    raise Refused(f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from")
+
+
 def running_frame(frame: types.FrameType) -> Frame:
     """The frame of a generator that is running, as `capture` keeps it. Raises Refused."""
     where = _where(frame)
     _, node, scope, _ = where
-    role = _ITERATING.get(type(node), CALL)
+    role = CALL
     variables = variables_of(frame, scope)
     inner = _running_above(frame)
-    if isinstance(node, ast.Call) and inner is not None and not inner.f_code.co_flags & inspect.CO_GENERATOR:
-        role = _role(frame, inner, _running_above, node, scope, variables)
+    if inner is not None:
+        role, _ = _role_and_generator(frame, inner, _running_above, node, scope, variables)
     kept = _kept(frame, where, role, variables)
     if role == INIT:
         assert inner is not None
@@ -133,9 +149,6 @@ def _running_above(frame: types.FrameType) -> types.FrameType | None:
     while above is not None and above.f_back is not frame:
         above = above.f_back
     return above if above is not None and units.unit_of(above.f_code) is not None else None
-
-
-_ITERATING: dict[type[ast.AST], str] = {ast.For: FOR, ast.YieldFrom: DELEGATES}
 
 
 def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
@@ -197,6 +210,31 @@ def _iterating(
     return role, found
 
 
+def _awaiting(
+    frame: types.FrameType,
+    inner: types.FrameType,
+    node: ast.AST,
+    scope: units.Scope,
+    variables: dict[str, Any],
+) -> Any:
+    """The coroutine or asynchronous generator that a frame awaits. Raises Refused."""
+    found = None
+    if isinstance(node, ast.Await):
+        value = Site(frame, variables, scope.class_name, scope.names).value(node.value)
+        found = value if coroutines.frame_of(value) is inner else coroutines.awaited(value, inner)
+    if found is None or _awaited_name(node) is None:
+        raise Refused(f"`{text_of(node)}` awaits in a way that cannot be gone on from")
+    return found
+
+
+def _awaited_name(node: ast.AST) -> Any:
+    """The variable that holds what is awaited: a temporary, or one that only this function rebinds."""
+    value = node.value if isinstance(node, ast.Await) else None
+    if isinstance(value, ast.NamedExpr):
+        return value.target.id
+    return value.id if isinstance(value, ast.Name) else None
+
+
 Where = tuple[units.Unit, ast.AST, units.Scope, Steps]
 _known_places: dict[tuple[int, int], Where] = {}
 
@@ -227,7 +265,7 @@ def _look_up(frame: types.FrameType) -> Where:
         node = parent[0]
     if operation.startswith("FOR_ITER"):
         node = _loop_of(unit, node)
-    elif not isinstance(node, ast.Call | ast.YieldFrom) or (
+    elif not isinstance(node, ast.Call | ast.YieldFrom | ast.Await) or (
         isinstance(node, ast.Call) and operation not in CALLS
     ):
         raise Refused(
@@ -239,8 +277,6 @@ def _look_up(frame: types.FrameType) -> Where:
         raise Refused(f"the body of class {scope.place} is under way")
     if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
         raise Refused("a call inside a comprehension cannot be gone on from here")
-    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-        raise Refused(f"{code.co_qualname} is a coroutine")
     return unit, node, scope, steps
 
 

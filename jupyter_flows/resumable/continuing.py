@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -12,9 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from . import units
+from .coroutines import SUSPENDABLE
 from .normalising import CELLS
 from .operands import Refused, Steps
-from .rebuilding import DELEGATES, FOR, MADE, NEXT, VARIANT_NAME, Variant, function_tree
+from .rebuilding import AWAITS, DELEGATES, FOR, MADE, NEXT, VARIANT_NAME, Variant, function_tree
 from .temporaries import is_temporary
 from .walking import located
 
@@ -168,6 +170,7 @@ class Continuation:
         Arguments: `namespace`, the dict that the flow's functions have as globals; `value`, what the call
         returns, or `error`, what it raises. Returns what the base frame returns, raises what it raises.
         The values are handed over to the frames, so a continuation can be resumed once.
+        A base that is a coroutine function, or a cell that awaits, gives a coroutine, as calling it does.
         Raises NotResumable, before any code runs, if the continuation is inexact or a value is missing.
         """
         if self.inexact_reason is not None:
@@ -335,7 +338,7 @@ def values_of(frame: Frame, compiled: Compiled, inner: Any) -> tuple[Any, ...]:
     values = [value for name, value in frame.variables.items() if name != GENERATOR]
     cells = [frame.cells] if frame.cells else []
     frame.variables = {}
-    if frame.role in (FOR, DELEGATES):  # its iterator is the inner frame
+    if frame.role in (FOR, DELEGATES, AWAITS):  # its iterator is the inner frame
         inner = None
     return (*values, *(True for _ in compiled.flags), inner, *cells)
 
@@ -367,11 +370,11 @@ def _started_later(frame: Frame, inner: Any) -> Any:
     from .generators import fill, holder_of
 
     generator = frame.variables[GENERATOR]
-    if not isinstance(generator, types.GeneratorType):
+    if not isinstance(generator, SUSPENDABLE):
         raise NotResumable(f"the generator {frame.function} is missing")
     holder_of(generator).frame = frame
     fill(generator, inner)
-    return generator.__next__
+    return generator.__next__ if isinstance(generator, types.GeneratorType) else None
 
 
 def _run_module(frame: Frame, waiting: list[Any], namespace: dict[str, Any]) -> Any:
@@ -387,11 +390,24 @@ def _run_module(frame: Frame, waiting: list[Any], namespace: dict[str, Any]) -> 
     frame.variables = {}
     namespace |= dict.fromkeys(compiled.flags, True)
     inner = waiting.pop()
-    namespace[NEXT] = None if frame.role in (FOR, DELEGATES) else inner
+    namespace[NEXT] = None if frame.role in (FOR, DELEGATES, AWAITS) else inner
     del inner
+    if compiled.code.co_flags & inspect.CO_COROUTINE:
+        return _swept_after(eval(compiled.code, namespace), prefix, namespace)
     try:
         return exec(compiled.code, namespace)
     finally:
-        passing = (prefix, ".first", ".item", NEXT, MADE)
-        for name in [name for name in namespace if name.startswith(passing)]:
-            del namespace[name]
+        _sweep(prefix, namespace)
+
+
+async def _swept_after(cell: Any, prefix: str, namespace: dict[str, Any]) -> Any:
+    try:
+        return await cell
+    finally:
+        _sweep(prefix, namespace)
+
+
+def _sweep(prefix: str, namespace: dict[str, Any]) -> None:
+    passing = (prefix, ".first", ".item", NEXT, MADE)
+    for name in [name for name in namespace if name.startswith(passing)]:
+        del namespace[name]

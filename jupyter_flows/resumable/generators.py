@@ -8,28 +8,31 @@ running when the savepoint was made starts when the frame below iterates it, and
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
-import inspect
 import types
 from typing import Any
 
 from . import moving, units
 from .continuing import Frame, NotResumable, compiled_variant, values_of
+from .coroutines import code_of, frame_of, is_running, is_unstarted
 from .operands import Refused
 from .rebuilding import DELEGATED, START, STATE, YIELDED
 from .variables import locals_of
 
 
-def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any, ...]:
+def reduce_generator(generator: Any) -> tuple[Any, ...]:
     """The reduce tuple of a generator that was made by flow code.
 
     Its namespace dict is one of the arguments, as with `reduce_function`. Raises NotResumable, with one
     plain sentence, where the generator cannot be kept exactly.
     """
-    if generator.gi_frame is None:
-        return _exhausted, (generator.__name__, generator.__qualname__)
-    namespace = generator.gi_frame.f_globals
-    holder = locals_of(generator.gi_frame).get(STATE)
+    standing = frame_of(generator)
+    if standing is None:
+        kind = type(generator).__name__
+        return _exhausted, (generator.__name__, generator.__qualname__, kind)
+    namespace = standing.f_globals
+    holder = locals_of(standing).get(STATE)
     if isinstance(holder, _Holder) and not holder:  # loaded, and still to be gone on with
         frame = holder.frame
         return _waiting, (
@@ -40,10 +43,10 @@ def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any
             generator.__qualname__,
         )
     try:
-        if generator.gi_running:
+        if is_running(generator):
             from .capturing import running_frame
 
-            frame = running_frame(generator.gi_frame)
+            frame = running_frame(standing)
             return _waiting, (
                 _structure(frame),
                 frame.cells,
@@ -59,23 +62,23 @@ def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> tuple[Any
     return _waiting, arguments, frame.variables, None, None, _go_to_yield
 
 
-def _frame_of(generator: types.GeneratorType[Any, Any, Any]) -> types.FrameType:
-    frame = generator.gi_frame
+def _frame_of(generator: Any) -> types.FrameType:
+    frame = frame_of(generator)
     assert frame is not None
     return frame
 
 
-def suspended_frame(generator: types.GeneratorType[Any, Any, Any]) -> Frame:
+def suspended_frame(generator: Any) -> Frame:
     """Where a generator that is not running stands. Raises Refused."""
     from .capturing import cells_of, variables_of
 
-    code = generator.gi_code
+    code = code_of(generator)
     unit = units.unit_of(code)
     place = units.place_of(code)
     if unit is None or place is None:
         raise Refused("it was not made by the flow's own code")
     scope = unit.by_place[place[1]]
-    if inspect.getgeneratorstate(generator) == inspect.GEN_CREATED:
+    if is_unstarted(generator):
         return _created(generator, unit, scope)
     number = units.position_of(code, _frame_of(generator).f_lasti)
     if number is None:
@@ -97,10 +100,10 @@ def _is_kept(name: str, frame: Frame) -> bool:
     return is_kept(name) and name not in frame.cells
 
 
-def _created(generator: types.GeneratorType[Any, Any, Any], unit: units.Unit, scope: units.Scope) -> Frame:
+def _created(generator: Any, unit: units.Unit, scope: units.Scope) -> Frame:
     """A generator that was not started: its arguments, and the cells that its function brought."""
     frame = Frame(unit.digest, scope.place, (), START)
-    code = generator.gi_code
+    code = code_of(generator)
     pending = locals_of(_frame_of(generator)).get(STATE)
     if isinstance(pending, _Holder):  # it was restored, and not started since
         if pending.unstarted is None:
@@ -153,7 +156,7 @@ def _waiting(
     namespace: dict[str, Any],
     name: str,
     qualname: str,
-) -> types.GeneratorType[Any, Any, Any]:
+) -> Any:
     frame = _frame(structure, cells)
     moved = None
     move = moving.current()
@@ -169,18 +172,18 @@ def _waiting(
     holder.frame, holder.moved = frame, moved
     closure = tuple(cells.get(one) or types.CellType() for one in compiled.code.co_freevars)
     function = types.FunctionType(compiled.code, namespace, name, compiled.arguments(holder), closure or None)
-    generator: types.GeneratorType[Any, Any, Any] = function()
+    generator: Any = function()
     generator.__name__, generator.__qualname__ = name, qualname
     return generator
 
 
-def holder_of(generator: types.GeneratorType[Any, Any, Any]) -> _Holder:
+def holder_of(generator: Any) -> _Holder:
     holder = locals_of(_frame_of(generator))[STATE]
     assert isinstance(holder, _Holder)
     return holder
 
 
-def _go_to_yield(generator: types.GeneratorType[Any, Any, Any], variables: dict[str, Any]) -> None:
+def _go_to_yield(generator: Any, variables: dict[str, Any]) -> None:
     holder = holder_of(generator)
     frame = holder.frame
     frame.variables = variables if holder.moved is None else holder.moved.put_in(frame, variables)
@@ -188,10 +191,19 @@ def _go_to_yield(generator: types.GeneratorType[Any, Any, Any], variables: dict[
         holder.unstarted = frame.variables
     fill(generator, None)
     if frame.role != START:
+        _step(generator)
+
+
+def _step(generator: Any) -> None:
+    """Drive a rebuilt generator to the place where it waits."""
+    if isinstance(generator, types.GeneratorType):
         next(generator)
+        return
+    with contextlib.suppress(StopIteration):  # so an asynchronous generator gives its item
+        generator.__anext__().send(None)
 
 
-def fill(generator: types.GeneratorType[Any, Any, Any], inner: Any) -> None:
+def fill(generator: Any, inner: Any) -> None:
     """Give a rebuilt generator its values and the next inner frame."""
     holder = holder_of(generator)
     compiled = compiled_variant(holder.frame)
@@ -199,12 +211,22 @@ def fill(generator: types.GeneratorType[Any, Any, Any], inner: Any) -> None:
     holder.append(values_of(holder.frame, compiled, inner))
 
 
-def _exhausted(name: str, qualname: str) -> types.GeneratorType[Any, Any, Any]:
+def _exhausted(name: str, qualname: str, kind: str = "generator") -> Any:
     def nothing() -> Any:
         return
         yield
 
-    generator: types.GeneratorType[Any, Any, Any] = nothing()
-    next(generator, None)
+    async def coroutine() -> None:
+        return
+
+    async def async_generator() -> Any:
+        return
+        yield
+
+    made = {"generator": nothing, "coroutine": coroutine, "async_generator": async_generator}[kind]
+    generator: Any = made()
+    step = generator.__anext__() if kind == "async_generator" else generator
+    with contextlib.suppress(StopIteration, StopAsyncIteration):
+        step.send(None)
     generator.__name__, generator.__qualname__ = name, qualname
     return generator

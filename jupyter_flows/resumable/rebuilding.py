@@ -24,7 +24,7 @@ VARIANT_NAME = "<variant>"
 #: How a frame waits: at a call, in a class's `__init__`, at a `yield`, at a `yield from`, before its first
 #: statement; or it iterates a generator that is under way, by `for` or by `yield from`.
 CALL, INIT, YIELDED, DELEGATED, START = "call", "init", "yielded", "delegated", "start"
-FOR, DELEGATES = "for", "delegates"
+FOR, DELEGATES, AWAITS = "for", "delegates", "awaits"
 #: Or it takes the next item for ``next(iterator, default)``, or runs an operand's method ("op INDEX METHOD").
 PULLS, OPERATES = "pulls", "op "
 MADE = ".made"  # the object that an `__init__` under way makes
@@ -43,7 +43,7 @@ class Variant:
         self.statements: list[ast.stmt]
         node = scope.node
         if role == START:
-            assert isinstance(node, ast.FunctionDef)
+            assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             skipped = (ast.Global, ast.Nonlocal)
             self.statements = [one for one in node.body if not isinstance(one, skipped)]
         elif isinstance(node, ast.Lambda):
@@ -72,7 +72,7 @@ class Variant:
             self.needed.add(MADE)
         values = ast.copy_location(ast.Tuple([site, *made, *drop], ast.Load()), target)
         at_site: ast.expr = ast.Subscript(values, build.constant(len(made), target), ast.Load())
-        if self._role in (YIELDED, DELEGATED, DELEGATES):
+        if self._role in (YIELDED, DELEGATED, DELEGATES, AWAITS):
             at_site = self._at_yield(target)
         if self._role.startswith(OPERATES):
             at_site = self._operation(target, at_site)
@@ -103,8 +103,10 @@ class Variant:
         """A `yield` that waits where the author's does; `yield from` goes on with its iterator."""
         if isinstance(target, ast.Yield):
             return replaced(target, value=None)  # type: ignore[no-any-return]
-        assert isinstance(target, ast.YieldFrom)
+        assert isinstance(target, ast.YieldFrom | ast.Await)
         iterator = reread(target.value, self._scope.is_stable, self.needed)
+        if self._role == AWAITS:
+            iterator = build.helper("awaitable", iterator, at=target)
         if self._role == DELEGATED:
             iterator = build.helper("delegated", iterator, at=target)
         return replaced(target, value=iterator)  # type: ignore[no-any-return]

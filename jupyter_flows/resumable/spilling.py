@@ -96,6 +96,8 @@ class Spiller:
         self.parts(node)
         if isinstance(node, ast.YieldFrom):
             node.value = self.keep(build.helper("iter", node.value, at=node.value))
+        if isinstance(node, ast.Await) and needs_keeping(node.value, self._is_stable):
+            node.value = self.keep(node.value)
         if operation_of(node) is not None:
             assert isinstance(node, ast.Call)
             node.args = [self.keep(one) if needs_keeping(one, self._is_stable) else one for one in node.args]

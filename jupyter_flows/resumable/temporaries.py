@@ -219,6 +219,11 @@ def _following(source: Any) -> Any:
     return following
 
 
+def _awaitable(running: Any) -> Any:
+    """What to await for a rebuilt coroutine, or for the next item of a rebuilt asynchronous generator."""
+    return running.__anext__() if isinstance(running, types.AsyncGeneratorType) else running
+
+
 def _calling(function: Any) -> Any:
     """An iterator of one item: what the function returns; it ends where the function says so."""
     return map(operator.call, (function,))
@@ -237,6 +242,7 @@ HELPERS: dict[str, Any] = {
     **{f"op {name}": function for name, function in OPERATIONS.items()},
     "finished": finished,
     "calling": _calling,
+    "awaitable": _awaitable,
     "end": _end,
     "manager": _managing,
     "async manager": _managing_async,

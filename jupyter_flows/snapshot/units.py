@@ -43,6 +43,6 @@ def reduce_function(function: types.FunctionType) -> Any:
     return _resumable.reduce_function(function)
 
 
-def reduce_generator(generator: types.GeneratorType[Any, Any, Any]) -> Any:
+def reduce_generator(generator: Any) -> Any:
     """How a generator of a unit is pickled. Raises with the reason where it cannot be kept exactly."""
     return _resumable.reduce_generator(generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import subprocess
@@ -155,8 +156,9 @@ class ScriptedWorker:
             elif isinstance(message, protocol.Ended):
                 connection.sendall(protocol.encode(protocol.Acknowledged(seq=message.seq)))
                 if message.may_stay:
-                    assert isinstance(self._read(connection), protocol.Ready)
-                    connection.sendall(protocol.encode(protocol.Stop(reason="no more work")))
+                    with contextlib.suppress(Gone):  # it leaves when the flow changed the process
+                        assert isinstance(self._read(connection), protocol.Ready)
+                        connection.sendall(protocol.encode(protocol.Stop(reason="no more work")))
                 process.wait(60)
                 return message
             else:

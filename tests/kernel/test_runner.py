@@ -145,6 +145,47 @@ def test_it_goes_on_in_a_new_process_from_every_savepoint(tmp_path: Path) -> Non
         assert worker.calls == undisturbed.calls
 
 
+ASYNC_CELL = """
+import asyncio
+
+async def score(name):
+    await asyncio.sleep(0)
+    child = this.flow('child', name=name)
+    await asyncio.sleep(0)
+    return len(name)
+
+first = await score('cell')
+print('cell', first)
+"""
+ASYNC_HANDLER = """
+async def handler(system, this, inputs):
+    total = first
+    for name in inputs['names']:
+        total += await score(name)
+        print('scored', name)
+    this.create_savepoint('scored')
+    await asyncio.sleep(0)
+    return this.success(f'total {total}')
+"""
+
+
+def test_cells_and_handlers_that_await_go_on_from_every_savepoint(tmp_path: Path) -> None:
+    flow = source(ASYNC_CELL, ASYNC_HANDLER)
+    undisturbed = ScriptedWorker(tmp_path, story_answer)
+    whole = undisturbed.run(flow, inputs={"names": ["ab", "cde"]})
+    assert whole is not None
+    assert (whole.status, whole.message) == (Status.ENDED_SUCCESS, "total 9"), undisturbed.shown()
+    assert [draft.exact for _, draft in undisturbed.savepoints] == [True] * 5
+    for number in range(len(undisturbed.savepoints)):
+        worker = ScriptedWorker(tmp_path, story_answer)
+        assert worker.run(flow, {"names": ["ab", "cde"]}, stop_after=number + 1) is None
+        ended = worker.run(flow, resume=worker.resume_from(number, ResumeMode.JOIN))
+        assert ended is not None
+        assert (ended.status, ended.message) == (whole.status, whole.message), worker.shown()
+        assert worker.shown() == undisturbed.shown()
+        assert worker.calls == undisturbed.calls
+
+
 def test_a_restored_call_is_made_again_and_a_named_savepoint_just_returns(worker: ScriptedWorker) -> None:
     worker.run(source(STORY), inputs={"items": ["apple"]})
     named = [

@@ -7,6 +7,7 @@ Other processes go on (`workers`), which never ran the program: nothing but byte
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import io
@@ -66,7 +67,7 @@ class FlowPickler(cloudpickle.Pickler):
             return _no_traceback, ()  # keeping what can be read of one is the snapshot's part
         if isinstance(obj, struct.Struct):
             return struct.Struct, (obj.format,)
-        if isinstance(obj, types.GeneratorType):
+        if isinstance(obj, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType):
             return resumable.reduce_generator(obj)
         if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
             return resumable.reduce_builtin_method(obj)
@@ -153,7 +154,9 @@ class Runner:
         error = None
         with contextlib.redirect_stdout(self.out):
             try:
-                action()
+                outcome = action()
+                if isinstance(outcome, types.CoroutineType):
+                    resumable.finish_coroutine(outcome)
             except Exception as caught:
                 error = f"{type(caught).__name__}: {caught}"
         return Result(self.out.getvalue(), error, readable(self.namespace), self.points)
@@ -250,8 +253,18 @@ def readable(namespace: dict[str, Any]) -> dict[str, str]:
 def plain_run(source: str) -> Result:
     """The program as Python itself runs it."""
     runner = new_runner()
-    code = compile(source, "plain.py", "exec", dont_inherit=True)
-    return runner.run(lambda: exec(code, runner.namespace))
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if awaits(source) else 0
+    code = compile(source, "plain.py", "exec", flags, dont_inherit=True)
+    return runner.run(lambda: eval(code, runner.namespace))
+
+
+def awaits(source: str) -> bool:
+    """Whether it is a cell with `await` at top level; such a program must not end with an expression."""
+    try:
+        compile(source, "plain.py", "exec", dont_inherit=True)
+    except SyntaxError:
+        return True
+    return False
 
 
 def can_keep_iterators() -> bool:
@@ -275,8 +288,8 @@ def journey(source: str, wanted: frozenset[int] | None = None) -> tuple[Result, 
 
     runner = new_runner(on_call)
     runner.wanted = wanted
-    unit = resumable.compile_unit(source, "program.py")
-    return runner.run(lambda: exec(unit.code, runner.namespace)), stops
+    unit = resumable.compile_unit(source, "program.py", interactive=awaits(source))
+    return runner.run(lambda: eval(unit.code, runner.namespace)), stops
 
 
 def in_child(action: Callable[[], Any]) -> Any:

@@ -49,6 +49,12 @@ def test_a_coroutine_is_owned_up_to() -> None:
     assert "asyncio" in only_reason(source)
 
 
+def test_another_task_that_is_pending_is_owned_up_to() -> None:
+    source = "import asyncio\nasync def f():\n    return point(1)\n"
+    reason = only_reason(source + "x = await asyncio.gather(f(), asyncio.sleep(0))\ndel x")
+    assert "another task" in reason
+
+
 def test_implicit_methods_that_nothing_foretells_are_owned_up_to() -> None:
     head = "A = type('A', (), {'x': property(lambda s: point(1)), '__add__': lambda s, o: point(2)})\n"
     assert "implicitly" in only_reason(head + "print(A().x)")

@@ -68,11 +68,12 @@ def _set_function(function: types.FunctionType, state: dict[str, Any]) -> None:
             setattr(function, name, value)
 
 
-@builtin(types.GeneratorType)
-def _reduce_generator(generator: types.GeneratorType[Any, Any, Any], saving: Saving) -> Any:
-    """A flow's generator goes on where it stands; for any other, `resumable` says why it cannot."""
+@builtin(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+def _reduce_generator(generator: Any, saving: Saving) -> Any:
+    """A flow's generator or coroutine goes on where it stands; for any other, `resumable` says why it cannot."""
     reduced = units.reduce_generator(generator)
-    unit = units.unit_of(generator.gi_code)
+    codes = (getattr(generator, name, None) for name in ("gi_code", "cr_code", "ag_code"))
+    unit = units.unit_of(next(code for code in codes if code is not None))
     if unit is not None:
         saving.units.add(unit.digest)
     return _in_modules(reduced, saving)
