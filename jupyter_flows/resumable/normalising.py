@@ -24,7 +24,7 @@ from . import build
 from .implicit import Implicit
 from .lifting import ITERATOR, Lifter
 from .matching import Position, position_of
-from .operands import Suspension
+from .operands import Suspension, needs_keeping
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
 from .walking import children, located, walk
@@ -450,14 +450,18 @@ class _Lowering:
             spiller = self._spiller(source)
             name = self._frame.block_name("i")
             before: list[ast.stmt] = []
+            may_run = isinstance(source, ast.Name | ast.Attribute | ast.Subscript)  # a generator, for one
+            is_kept = may_run and needs_keeping(source, self._frame.scope.is_stable)
             if self._suspends(source):
                 spilled = self._spilled(spiller, source)
                 before = [build.assign(name, spilled, source), *spiller.cleanup(source)]
                 node.iter = ast.copy_location(build.load(name, source), source)
+            elif is_kept:
+                node.iter = ast.copy_location(ast.NamedExpr(build.store(name, source), source), source)
             else:
                 self._spilled(spiller, source)
             node.body, node.orelse = self._looped(node.body), self.block(node.orelse)
-            return [*before, node, *(build.forget(name, source) if before else [])]
+            return [*before, node, *(build.forget(name, source) if before or is_kept else [])]
         spiller = self._spiller(source)
         name = self._frame.block_name("i")
         iterator = build.helper("iter", self._spilled(spiller, source), at=source)

@@ -231,17 +231,13 @@ class Variant:
     def _For(self, node: ast.For | ast.AsyncFor, steps: Steps) -> list[ast.stmt]:
         if steps and steps[0][0] == "orelse":
             return self._block(node.orelse, steps)
-        is_kept = isinstance(node.iter, ast.Name) and node.iter.id.startswith(".")
-        if not steps and not is_kept and isinstance(node.iter, ast.Name | ast.Attribute):
-            return [node]  # a generator that is under way: the savepoint found it in this variable
-        if not isinstance(node.iter, ast.Name) or not is_kept:
+        if not steps:  # the iterator is a generator that is under way
+            return [replaced(node, iter=reread(node.iter, self._scope.is_stable, self.needed))]
+        if not isinstance(node.iter, ast.Name) or not node.iter.id.startswith("."):
             raise Refused("the iterator of a `for` loop was not kept: only calls can be gone on from there")
         if isinstance(node, ast.AsyncFor):
             raise Refused("a call inside `async for` cannot be gone on from")
         at = node.iter
-        if not steps:  # the iterator is a generator that is under way
-            self.needed.add(at.id)
-            return [node]
         flag, value = self._first_pass(), f".item{self._loops}"
         self.needed.add(node.iter.id)
         first = self._block(node.body, steps)
