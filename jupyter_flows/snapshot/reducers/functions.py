@@ -70,7 +70,7 @@ def _set_function(function: types.FunctionType, state: dict[str, Any]) -> None:
 
 @builtin(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 def _reduce_generator(generator: Any, saving: Saving) -> Any:
-    """A flow's generator or coroutine goes on where it stands; for any other, `resumable` says why it cannot."""
+    """A flow's generator or coroutine goes on where it stands; of any other, `resumable` says why not."""
     reduced = units.reduce_generator(generator)
     codes = (getattr(generator, name, None) for name in ("gi_code", "cr_code", "ag_code"))
     unit = units.unit_of(next(code for code in codes if code is not None))
