@@ -27,7 +27,35 @@ WORKLOADS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "mdp": lambda names: names["bench_mdp"](1),
     "comprehensions": lambda names: names["bench_comprehensions"](200),
     "scimark": lambda names: (names["bench_LU"](1, 12), names["bench_MonteCarlo"](1, 10000)),
+    "pyflate": lambda names: names["bzip2"](),
+    "chaos": lambda names: names["game"]().create_image_chaos(40, 40, 300, None, 7),
+    "meteor_contest": lambda names: names["puzzle"](),
+    "unpack_sequence": lambda names: names["bench_all"](60),
+    "pidigits": lambda names: names["calc_ndigits"](300),
     "barnes_hut": lambda names: names["bench_quadtree_nbody"](1, 30, 2, 0.5),
+}
+
+#: what a workload needs beside the program's own text
+ADDED = {
+    "pyflate": """
+def bzip2():
+    import bz2, io
+    field = RBitfield(io.BytesIO(bz2.compress(b"to and fro and up and down " * 60)))
+    field.readbits(16)
+    return bzip2_main(field)
+""",
+    "chaos": """
+def game():
+    places = (1.5, 3, 0), (1, 4, 0), (2.5, 5, 0), (3, 2, 0)
+    return Chaosgame([Spline([GVector(*one) for one in places], 3, [0, 0, 0, 1, 1, 1])], 0.25)
+""",
+    "meteor_contest": """
+def puzzle():
+    board, cti, pieces = get_puzzle(WIDTH, HEIGHT)
+    fps, senh = get_footprints(board, cti, pieces), get_senh(board, cti)
+    free, left = frozenset(range(len(board))), list(range(len(pieces)))
+    return solve(3, 0, free, [-1] * len(board), left, [], fps, senh)
+""",
 }
 
 
@@ -56,5 +84,5 @@ def loaded(program: str, execute: Callable[[str, dict[str, Any]], None]) -> dict
     provide_pyperf()
     names: dict[str, Any] = {"__name__": f"program_{program}", "__file__": __file__}
     sys.modules[names["__name__"]] = types.ModuleType(names["__name__"])
-    execute(source_of(program), names)
+    execute(source_of(program) + ADDED.get(program, ""), names)
     return names
