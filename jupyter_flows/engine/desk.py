@@ -38,6 +38,7 @@ from ..model import (
 from ..store import ExecutionFilter, Transaction
 from .answers import CANCELLED
 from .committer import Chain, Committer, as_internal, is_temporary
+from .damage import with_offer
 from .events import (
     Begin,
     FlowEnded,
@@ -351,13 +352,12 @@ class Desk:
             await kernel.stop("this kernel has no execution")
             return
         epoch = session.epoch if session.is_notebook else message.epoch
+        ended_with = await asyncio.to_thread(with_offer, self._engine.store, message.error)
 
         def work(ledger: Ledger) -> None:
             execution = self._held(ledger, session, epoch)
             ledger.transaction.put_cells(execution.id, message.cells)
-            event = FlowEnded(
-                at=ledger.now, status=message.status, message=message.message, error=message.error
-            )
+            event = FlowEnded(at=ledger.now, status=message.status, message=message.message, error=ended_with)
             ledger.advance(execution, event)
 
         try:

@@ -244,7 +244,7 @@ class FlowRuntime:
             self._chunks.assume_stored(draft.chunks)
             self._previous = manifest
             continuation = self._put_back(objects, new_code)
-        except resumable.NotResumable as error:
+        except (resumable.NotResumable, SavepointError) as error:
             raise SavepointError(str(error), savepoint_id=resume.savepoint_id) from None
         self._change_inputs({name: self.decode(value) for name, value in draft.inputs.items()})
         values = {name: self.decode(value) for name, value in draft.changes.items()}
@@ -259,6 +259,7 @@ class FlowRuntime:
             namespace=self._namespace,
             first=_STATE + "modules",
             prepare=lambda modules: self._modules.revive(modules, new_code),
+            needs_all=True,
         )
 
     def sources_of(self, resume: protocol.Resume) -> list[str]:

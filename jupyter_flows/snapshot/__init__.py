@@ -11,7 +11,7 @@ cannot be pickled becomes a placeholder; only what changed since `previous` is s
 from ..reducer import reducer
 from .chunks import Chunks, DirectoryChunks, MemoryChunks
 from .difference import diff
-from .loading import load
+from .loading import damage, load
 from .manifest import FORMAT_VERSION, Manifest
 from .placeholder import Placeholder
 from .process_state import ProcessState, begin_here
@@ -27,6 +27,7 @@ __all__ = [
     "Placeholder",
     "ProcessState",
     "begin_here",
+    "damage",
     "decode_value",
     "diff",
     "encode_value",

@@ -171,11 +171,18 @@ class ChunkReader:
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
         self._last: tuple[str, bytes] = ("", b"")
+        #: Why chunks could not be read, by name.
+        self.damaged: dict[str, str] = {}
 
     def check_has(self, name: str) -> None:
         """Raises SavepointError when there is no such chunk."""
         if not self._chunks.has(name):
             self._content(name)  # a store may be able to fetch what it does not have at hand
+
+    def try_to_read(self, name: str) -> None:
+        """Afterwards `damaged` tells whether it can be read."""
+        with contextlib.suppress(SavepointError):
+            self._content(name)
 
     def bytes_of(self, references: tuple[Reference, ...]) -> bytes:
         parts = [self._part(reference) for reference in references]
@@ -194,20 +201,26 @@ class ChunkReader:
             self._last = (name, self._content(name))
         part = memoryview(self._last[1])[start : start + length]
         if len(part) != length:
-            raise SavepointError(f"the chunk {name} is shorter than the savepoint says")
+            raise self._damage(name, f"the chunk {name} is shorter than the savepoint says")
         return part
+
+    def _damage(self, name: str, reason: str) -> SavepointError:
+        self.damaged[name] = reason
+        return SavepointError(reason)
 
     def _content(self, name: str) -> bytes:
         try:
             stored = self._chunks.read(name)
+        except SavepointError as error:
+            raise self._damage(name, str(error)) from error
         except (KeyError, OSError) as error:
-            raise SavepointError(f"the chunk {name} cannot be read: {error}") from error
+            raise self._damage(name, f"the chunk {name} cannot be read: {error}") from error
         try:
             content = _decompressor.decompress(stored) if name.endswith("z") else stored
         except zstandard.ZstdError as error:
-            raise SavepointError(f"the chunk {name} is damaged: {error}") from error
+            raise self._damage(name, f"the chunk {name} is damaged: {error}") from error
         if xxhash.xxh3_128_hexdigest(content) != name.removesuffix("z"):
-            raise SavepointError(f"the chunk {name} is damaged: its content does not match its name")
+            raise self._damage(name, f"the chunk {name} is damaged: its content does not match its name")
         return content
 
 

@@ -28,26 +28,45 @@ def load(
     namespace: dict[str, Any],
     first: str = "",
     prepare: Callable[[Any], None] = lambda _: None,
+    needs_all: bool = False,
 ) -> dict[str, Any]:
     """The objects of a savepoint by their names, in the order in which they were saved.
 
     Arguments: `namespace`, the live dict that the flow's functions get as globals; it is not changed;
     `prepare` is called with the object named `first`, if there is one, before any other is loaded.
     An object that cannot be loaded becomes a placeholder, and so do the variables of a group whose chunks
-    are damaged or missing; the others are as they were.
+    are damaged or missing; the others are as they were. If the load `needs_all`, bytes that were lost raise
+    SavepointError instead, which names the chunks and the variables.
     """
     reader = ChunkReader(chunks)
     units.make_known(manifest.body.units, reader)
     before = set_live_namespace(namespace)
     objects: dict[str, Any] = {}
+    lost: list[str] = []
     try:
         for group in sorted(manifest.body.groups, key=lambda group: first not in group.names):
+            known = len(reader.damaged)
             objects.update(zip(group.names, _load_group(group, reader), strict=True))
+            if len(reader.damaged) > known:
+                lost += group.names
             if first in group.names:
                 prepare(objects[first])
     finally:
         set_live_namespace(before)
+    if lost and needs_all:
+        names = ", ".join(name.partition("/")[2] for name in lost[:5]) + (" …" if len(lost) > 5 else "")
+        raise SavepointError(
+            f"the savepoint is damaged: {'; '.join(reader.damaged.values())}; lost are {names}"
+        )
     return {name: objects[name] for name in manifest.names}
+
+
+def damage(manifest: Manifest, chunks: Chunks) -> tuple[str, ...]:
+    """Why chunks of a savepoint cannot be read, each with its name; reads all of them, unpickles nothing."""
+    reader = ChunkReader(chunks)
+    for name in manifest.chunks:
+        reader.try_to_read(name)
+    return tuple(reader.damaged.values())
 
 
 def _load_group(group: Group, reader: ChunkReader) -> list[Any]:

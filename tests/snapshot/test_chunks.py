@@ -81,6 +81,13 @@ def test_a_damaged_or_missing_chunk_is_named_and_costs_only_its_group(session: S
         assert after["small"] == [1]
         with pytest.raises(SavepointError, match=f"{name}.*{word}"):
             len(after["text"])
+        with pytest.raises(SavepointError, match=f"damaged: the chunk {name}.*{word}.*lost are text"):
+            snapshot.load(manifest, session.chunks, {}, needs_all=True)
+        (problem,) = snapshot.damage(manifest, session.chunks)
+        assert name in problem
+    session.chunks.kept[name] = bytes(damaged)
+    assert snapshot.damage(manifest, session.chunks) == ()
+    assert snapshot.load(manifest, session.chunks, {}, needs_all=True)["globals/small"] == [1]
 
 
 def test_a_stream_that_was_exchanged_is_not_unpickled(session: Session) -> None:
