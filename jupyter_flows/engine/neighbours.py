@@ -19,11 +19,12 @@ from .ledger import Ledger
 class Neighbours:
     """Of the worker `own_id`; `silence` is how long one elsewhere may say nothing. Made in the event loop.
 
-    `alarm` is set when one on this machine died.
+    `alarm` is set when one on this machine died; `are_there` says whether others lived at the last look.
     """
 
     def __init__(self, own_id: str, silence: timedelta) -> None:
         self.alarm = asyncio.Event()
+        self.are_there = False
         self._own_id = own_id
         self._silence = silence
         self._loop = asyncio.get_running_loop()
@@ -32,9 +33,8 @@ class Neighbours:
     def sorted(self, ledger: Ledger) -> tuple[list[str], list[WorkerRecord]]:
         """Ids of those that are dead, and those that live on this machine."""
         dead, living = [], []
-        for worker in ledger.transaction.workers():
-            if worker.id == self._own_id:
-                continue
+        others = [worker for worker in ledger.transaction.workers() if worker.id != self._own_id]
+        for worker in others:
             if worker.host != processes.host():
                 if worker.seen_at < ledger.now - self._silence:
                     dead.append(worker.id)
@@ -42,6 +42,7 @@ class Neighbours:
                 living.append(worker)
             else:
                 dead.append(worker.id)
+        self.are_there = len(others) > len(dead)
         return dead, living
 
     def watch(self, living: list[WorkerRecord]) -> None:

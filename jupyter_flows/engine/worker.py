@@ -48,6 +48,7 @@ RETENTION = timedelta(days=14)
 _PRUNING = 60.0  # how often old savepoints of running executions are let go: seconds
 _TIDYING = 3600.0  # how often old executions are archived: seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
+_PRECEDENCE = 0.005  # how much later a worker looks whose slots are all used: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
 _GIVE_UP = 5.0  # how long a worker that stops waits for a store that refuses: seconds
 _TIMERS_AT_ONCE = 500
@@ -318,12 +319,19 @@ class Worker:
         while not self._is_stopping:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), wait)
+            await self._give_precedence()
             self._nudged.clear()
             try:
                 wait = await self._look()
             except EngineException:
                 logger.exception("the store could not be asked for what is due")
                 wait = _MOST_WAIT
+
+    async def _give_precedence(self) -> None:
+        """The busier this worker is, the later it looks: the least busy one takes what is due."""
+        load = self._sessions.slots_used / max(1, self.slots)
+        if load > 0 and self._neighbours.are_there:
+            await asyncio.sleep(_PRECEDENCE * load)
 
     async def _look(self) -> float:
         """Claim what is due and react to wishes; return the seconds until the next timer."""

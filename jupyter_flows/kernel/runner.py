@@ -111,7 +111,7 @@ def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Prist
     status, message, error = _outcome(lambda: _run_flow(runtime, begin, shell, recorder), shell)
     sys.stdout.flush()
     _OutputSender.of_process().runtime = None
-    may_stay = status is model.Status.ENDED_SUCCESS and begin.resume is None
+    may_stay = status is model.Status.ENDED_SUCCESS
     is_back = False
 
     def put_back() -> None:

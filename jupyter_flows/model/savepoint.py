@@ -14,7 +14,7 @@ from .value import Value
 from .words import SavepointKind
 
 
-class Site(msgspec.Struct, frozen=True, kw_only=True):
+class Site(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the innermost frame of the flow waits.
 
     `cell` counts the cells of the notebook from 0 (None for a script), `line` from 1 within the cell
@@ -35,7 +35,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True):
+class SavepointDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A savepoint as the kernel makes it; the engine gives it an id in the transaction of the call.
 
     `manifest` is opaque to all but `snapshot`; `chunks` are the hashes it refers to. With ``exact``

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from jupyter_flows.engine import worker as worker_module
 from jupyter_flows.model import ExecutionType, Status
 
 from .house import House
@@ -392,5 +393,30 @@ def test_only_so_many_waiting_executions_keep_their_kernels(house: House) -> Non
                 ended, _, _ = await asyncio.to_thread(select.select, left, [], [], 60)
                 assert ended, "more kernels are kept than wanted"
                 left = [process for process in left if process not in ended]
+
+    asyncio.run(main())
+
+
+def test_the_least_busy_worker_takes_what_is_due(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "_PRECEDENCE", 600.0)
+    gate = house.root / "gate"
+    os.mkfifo(gate)
+    house.flow("long", f"open({str(gate)!r}).read() or Log(text='over')")
+    house.flow("short", "Log(text='a')", "Sleep(seconds=3600)")
+
+    async def main() -> None:
+        async with house.worker() as busy:
+            house.engine.start("long")
+            # A pipe opens for the writer when the flow has opened it for reading: it is at work.
+            at_work = await asyncio.to_thread(gate.open, "w")
+            async with house.worker() as idle:
+                while not busy._neighbours.are_there:
+                    busy._neighbours.alarm.set()  # it looks at its neighbours now
+                    await asyncio.sleep(0)
+                view = await house.until_status(house.engine.start("short").id, Status.WAITING)
+                with house.store.reading() as transaction:
+                    held = transaction.held_by(idle.id)
+                assert [one.id for one in held] == [view.id]
+            at_work.close()
 
     asyncio.run(main())
