@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from .. import flow_api, model, protocol, resumable
+from .. import flow_api, model, protocol, resumable, snapshot
 from ..errors import (
     ExecutionCancel,
     ExecutionError,
@@ -58,6 +58,7 @@ def prepare() -> HeadlessShell:
     """
     sys.modules.setdefault("flow_api", flow_api)
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    snapshot.begin_here()  # that is no change that a flow made
     shell = HeadlessShell.instance()
     if not shell.is_prepared:
         shell.adopt_flow_rules()

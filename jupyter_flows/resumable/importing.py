@@ -55,6 +55,8 @@ class OwnModules(importlib.abc.MetaPathFinder):
     def __init__(self, folder: str, packages: Iterable[str] = ()) -> None:
         self._folder = os.path.abspath(folder)
         self._packages = frozenset(packages)
+        #: Names of all modules that can be its.
+        self._found: set[str] = set()
 
     def install(self) -> None:
         """Ask this finder first from now on; in the place of an earlier one, whose modules are forgotten."""
@@ -82,6 +84,7 @@ class OwnModules(importlib.abc.MetaPathFinder):
             return None
         if found is None or not isinstance(found.loader, importlib.machinery.SourceFileLoader):
             return None
+        self._found.add(fullname)
         return self._spec(fullname, found.loader.path, found.submodule_search_locations)
 
     @staticmethod
@@ -92,8 +95,10 @@ class OwnModules(importlib.abc.MetaPathFinder):
 
     def loaded(self) -> list[OwnModule]:
         """Those that are imported now, in order."""
+        if not self._found:  # every savepoint asks
+            return []
         found = []
-        for name, module in list(sys.modules.items()):
+        for name, module in [(name, one) for name, one in sys.modules.items() if name in self._found]:
             spec = getattr(module, "__spec__", None)
             if spec is None or not is_own(module) or spec.loader_state is None:  # being imported
                 continue
@@ -127,6 +132,7 @@ class OwnModules(importlib.abc.MetaPathFinder):
             assert spec is not None
             made = importlib.util.module_from_spec(spec)
             spec.loader_state = digest
+            self._found.add(module.name)
             sys.modules[module.name] = made
             parent, _, child = module.name.rpartition(".")
             if parent in sys.modules:
