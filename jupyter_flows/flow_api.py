@@ -126,7 +126,7 @@ class Pending:
     from ``child.wait()`` is the very object that the flow holds.
     """
 
-    def __init__(self, returns: str, *subjects: Execution) -> None:
+    def __init__(self, returns: str, *subjects: Execution | _Resource) -> None:
         self.returns = returns
         self.subjects = subjects
 
@@ -151,7 +151,7 @@ def _returns_handles(_: Pending, __: model.Call, answer: model.Answer) -> list[E
     return [_handle(view) for view in answer.executions]
 
 
-def _returns_subject(pending: Pending, _: model.Call, __: model.Answer) -> Execution:
+def _returns_subject(pending: Pending, _: model.Call, __: model.Answer) -> Execution | _Resource:
     return pending.subjects[0]
 
 
@@ -760,6 +760,9 @@ class _Resource:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    def _learn(self, answer: model.Answer) -> None:
+        """It keeps nothing but its name."""
+
 
 class Setting(_Resource):
     """A named JSON value that all flows share, and the lock of that name, which needs no value.
@@ -783,8 +786,9 @@ class Setting(_Resource):
             raise InvalidInputError(
                 f"the setting {self.name!r} can only keep JSON: {error}", setting=self.name
             ) from None
-        _current().perform(self.save, model.SaveSetting(name=self.name, value=plain), Pending("nothing"))
-        return self
+        call = model.SaveSetting(name=self.name, value=plain)
+        saved: Setting = _current().perform(self.save, call, Pending("subject", self))
+        return saved
 
     def exists(self) -> bool:
         """Whether it was ever saved."""
@@ -802,13 +806,14 @@ class Setting(_Resource):
         LockTimeoutError when it is not free within `timeout` seconds.
         """
         call = model.AcquireLock(name=self.name, timeout=_seconds(timeout, "timeout"))
-        _current().perform(self.acquire, call, Pending("nothing"))
-        return self
+        acquired: Setting = _current().perform(self.acquire, call, Pending("subject", self))
+        return acquired
 
     def release(self) -> Setting:
         """Let the next one have the lock. Returns itself. Raises ConflictError when it is not held here."""
-        _current().perform(self.release, model.ReleaseLock(name=self.name), Pending("nothing"))
-        return self
+        call = model.ReleaseLock(name=self.name)
+        released: Setting = _current().perform(self.release, call, Pending("subject", self))
+        return released
 
 
 class File(_Resource):
@@ -837,8 +842,9 @@ class File(_Resource):
     def _save(self, callee: Callable[..., Any], content: bytes) -> File:
         encoded = {"content": _current().encode(content, self.name)}
         call = model.SaveFile(name=self.name, inputs=encoded, size=len(content))
-        _current().perform(callee, call, Pending("nothing"))
-        return self
+        # What it returns is handed in by the call's outcome: after a restore this line is not run.
+        saved: File = _current().perform(callee, call, Pending("subject", self))
+        return saved
 
     def get_text_content(self) -> str:
         """Raises ResourceNotFoundError, and InvalidInputError when it is not UTF-8."""

@@ -328,11 +328,25 @@ class Chaos:
                 found.append(f"the service heard of {token} with {len(keys)} keys")
         unknown = self.service.keys.keys() - everything.keys()
         found += [f"the key {key} is that of no execution" for key in unknown]
+        orders = [one for one in known if one not in spoilt and everything[one].flow == "order"]
+        found += self._misbooked([everything[one].input_value["token"] for one in orders])
         deaths = [one for one in everything.values() if one.error and one.error.type == "KernelDiedError"]
         if len(deaths) > 0.05 * len(everything) + 2:
             found.append(
                 f"{len(deaths)} of {len(everything)} executions gave up after deaths of their kernels"
             )
+        return found
+
+    def _misbooked(self, tokens: list[str]) -> list[str]:
+        """Each order has written itself once into a setting, after what was there, under its lock."""
+        with self.store.reading() as transaction:
+            book = transaction.setting("book")
+        entries: list[str] = book.value if book is not None else []
+        found = [
+            f"{one} is {entries.count(one)} times in the book" for one in tokens if entries.count(one) != 1
+        ]
+        if book is not None and book.version != len(entries):
+            found.append(f"the book was written {book.version} times and has {len(entries)} entries")
         return found
 
     def _spoilt(self, everything: dict[str, Any], children: dict[str, list[Any]]) -> set[str]:

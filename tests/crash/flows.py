@@ -32,6 +32,11 @@ def handler(system, this, inputs):
     except flow_api.DependencyFailedError:
         this.log('failed as it should')
     assert ballast == random.Random(inputs['token']).randbytes(150_000)
+    book = system.setting('book').acquire()
+    entries = book.get('value') if book.exists() else []
+    book.save(value=[*entries, inputs['token']])
+    book.release()
+    this.log('booked')
     this.set_output('total', total)
     return this.success(f'total {total}')
 """
@@ -90,6 +95,7 @@ def expected(flow: str, inputs: dict[str, Any]) -> dict[str, Any]:
                 *(f"started {n}" for n in range(children)),
                 f"total {total}",
                 "failed as it should",
+                "booked",
             ],
             "children": [*range(children), -1],
             "output": {"total": total},

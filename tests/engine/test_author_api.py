@@ -179,3 +179,38 @@ def test_a_flow_that_takes_too_much_memory_says_so(house: House) -> None:
     assert view.error.message.startswith("killed: out of memory, peak ")
     assert view.error.message.endswith("(its memory_limit is 600.0 MB)")
     assert house.texts(view.id) == ["begins", "begins"]
+
+
+def test_a_lock_that_was_waited_for_without_a_kernel_comes_back_as_its_setting(house: House) -> None:
+    """What `acquire` returns after a restore is what it returns in place."""
+    write(
+        house,
+        "holder",
+        """
+        def handler(system, this):
+            book = system.setting('book').acquire()
+            child = this.flow('waiter', wait=False)
+            while child.load('status') != 'WAITING':
+                this.sleep(0.05)
+            this.sleep(0.3)
+            book.save(value=1).release()
+            child.wait()
+        """,
+    )
+    write(
+        house,
+        "waiter",
+        """
+        def handler(system, this):
+            book = system.setting('book').acquire()
+            this.sleep(0.01)
+            book.save(value=book.get('value') + 1).release()
+            assert system.file('f').save_text_content('x').get_text_content() == 'x'
+        """,
+    )
+    view = run(house, "holder", sleep_max_seconds=0.0)
+    assert view.status is Status.ENDED_SUCCESS, view
+    with house.store.reading() as transaction:
+        book = transaction.setting("book")
+    assert book is not None
+    assert book.value == 2
