@@ -72,8 +72,14 @@ class FlowPickler(cloudpickle.Pickler):
         if isinstance(obj, types.BuiltinMethodType | types.MethodWrapperType):
             return resumable.reduce_builtin_method(obj)
         is_iterator = _keeps_iterators and type(obj).__module__ in _WITH_ITERATORS
-        if not _keeps_iterators and type(obj).__name__.startswith(("dict_", "set_")):
-            raise TypeError("iterators of dictionaries and sets need the reducers of snapshots")
+        if not _keeps_iterators and type(obj).__name__.startswith(("dict_", "set_", "_deque")):
+            raise TypeError("iterators of dictionaries, sets and deques need the reducers of snapshots")
+        if (
+            _is_other_version
+            and isinstance(obj, types.FunctionType)
+            and obj.__code__.co_filename == "<string>"
+        ):
+            raise TypeError("what a library made by `exec` has no source: it is bytecode of one version")
         reducer = snapshot_reducer(type(obj)) if is_iterator else None
         if (
             reducer is not None
@@ -194,6 +200,7 @@ class Runner:
 _NUMBERS = ".random numbers"
 _current: Runner | None = None
 _keeps_iterators = False
+_is_other_version = False  # the one that goes on
 _HIDDEN = frozenset({"__builtins__", "__name__", "point", "__point__", "fail", "__annotations__"})
 
 
@@ -271,10 +278,10 @@ def can_keep_iterators() -> bool:
     return snapshot_reducer is not None
 
 
-def forget(keeps_iterators: bool) -> None:
+def forget(keeps_iterators: bool, is_other_version: bool) -> None:
     """What one program taught this process must not count for the next."""
-    global _keeps_iterators
-    _keeps_iterators = keeps_iterators
+    global _keeps_iterators, _is_other_version
+    _keeps_iterators, _is_other_version = keeps_iterators, is_other_version
     knowledge.KNOWN.__init__()  # type: ignore[misc]
     units._units.clear()
 
@@ -356,7 +363,7 @@ def compare(
     first, second = worker("first", captures), worker("second", python)
     keeps_iterators = first.ask("can_keep_iterators") and second.ask("can_keep_iterators")
     for one in (first, second, worker("third", python)):
-        one.ask("forget", keeps_iterators)
+        one.ask("forget", keeps_iterators, captures != python)
     plain = first.ask("plain_run", source)
     whole, stops = first.ask("journey", source, _sample(source, len(plain.points), most))
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"
