@@ -1,4 +1,7 @@
-"""The life of executions: pauses, tries, limits, locks, and what comes after the end."""
+"""The life of executions: pauses, tries, limits, locks, and what comes after the end.
+
+What depends on the locks of the database is tried on every store (`any_house`).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,6 @@ from jupyter_flows.model import ExecutionView, Status
 from jupyter_flows.store import ExecutionFilter
 
 from .house import House
-
-
-@pytest.fixture
-def house(any_house: House) -> House:
-    """The same on every store."""
-    return any_house
 
 
 def options(house: House, flow: str, text: str) -> None:
@@ -165,7 +162,8 @@ def most_at_once(views: list[ExecutionView]) -> int:
     return most
 
 
-def test_no_more_of_a_flow_are_at_work_than_it_allows(house: House) -> None:
+def test_no_more_of_a_flow_are_at_work_than_it_allows(any_house: House) -> None:
+    house = any_house
     house.flow("limited", "Sleep(seconds=0.02)")
     house.flow("free", "Log(text='free')")
     options(house, "limited", "{'max_concurrent': 2}")
@@ -183,7 +181,8 @@ def test_no_more_of_a_flow_are_at_work_than_it_allows(house: House) -> None:
     assert [view.held_back for view in views] == [None] * 8
 
 
-def test_an_owner_has_no_more_at_work_than_allowed(house: House) -> None:
+def test_an_owner_has_no_more_at_work_than_allowed(any_house: House) -> None:
+    house = any_house
     house.engine.owner_concurrent = 1
     house.flow("child", "Log(text='child')")
     house.flow("flow", "StartFlow(flow='child')")
@@ -213,7 +212,8 @@ def test_one_that_is_held_back_can_be_cancelled_and_paused(house: House) -> None
     assert house.engine.execution(third).held_back is None
 
 
-def test_the_queue_is_in_the_order_of_priority(house: House) -> None:
+def test_the_queue_is_in_the_order_of_priority(any_house: House) -> None:
+    house = any_house
     house.flow("flow", "Log(text=inputs['name'])")
     for name, priority in (("low", -1), ("first", 0), ("high", 7), ("second", 0)):
         house.engine.start("flow", {"name": name}, options={"priority": priority})
@@ -230,7 +230,8 @@ def test_the_queue_is_in_the_order_of_priority(house: House) -> None:
 # --- settings, locks, files
 
 
-def test_settings_and_files_are_shared(house: House) -> None:
+def test_settings_and_files_are_shared(any_house: House) -> None:
+    house = any_house
     house.flow(
         "flow",
         "GetSetting(name='count')",
@@ -254,7 +255,8 @@ def test_settings_and_files_are_shared(house: House) -> None:
     assert view.output_value["f"][3] == {"value": {"n": 2}, "version": 2}
 
 
-def test_a_lock_is_held_by_one_after_the_other(house: House) -> None:
+def test_a_lock_is_held_by_one_after_the_other(any_house: House) -> None:
+    house = any_house
     house.flow(
         "flow",
         "AcquireLock(name='door')",
@@ -277,7 +279,8 @@ def test_a_lock_is_held_by_one_after_the_other(house: House) -> None:
     asyncio.run(main())
 
 
-def test_who_waits_for_a_lock_too_long_hears_so(house: House) -> None:
+def test_who_waits_for_a_lock_too_long_hears_so(any_house: House) -> None:
+    house = any_house
     house.flow("holder", "AcquireLock(name='door')", "Pause(execution_id=execution_id)")
     house.flow(
         "other",
@@ -385,7 +388,8 @@ def test_a_deleted_execution_is_gone_with_its_children(house: House) -> None:
             house.engine.execution(one.id)
 
 
-def test_a_flow_archives_and_deletes_its_children(house: House) -> None:
+def test_a_flow_archives_and_deletes_its_children(any_house: House) -> None:
+    house = any_house
     house.flow("child", "Log(text='x')")
     house.flow(
         "parent",
@@ -415,7 +419,8 @@ def test_options_are_checked_where_they_are_given(house: House) -> None:
     assert "The options of flow.py cannot be used" in str(flow.error)
 
 
-def test_one_action_on_many_tells_what_became_of_each(house: House) -> None:
+def test_one_action_on_many_tells_what_became_of_each(any_house: House) -> None:
+    house = any_house
     house.flow("flow", "Log(text='x')")
     done = house.run("flow", {"n": 1})
     created = [house.engine.start("flow").id for _ in range(3)]

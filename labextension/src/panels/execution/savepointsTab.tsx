@@ -19,11 +19,7 @@ export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElem
     <Fetched fetched={props.model.savepoints}>
       {savepoints =>
         savepoints.length === 0 ? (
-          <EmptyState title={trans.__('No savepoints yet.')}>
-            {trans.__(
-              'Each call of the flow API makes one; this.create_savepoint(name) makes one with a name.'
-            )}
-          </EmptyState>
+          <NoSavepoints model={props.model} />
         ) : (
           <SavepointTable model={props.model} savepoints={savepoints} />
         )
@@ -197,5 +193,18 @@ function RowActions(props: { savepoint: ISavepointView }): React.ReactElement {
         run={() => void commands.execute(CommandIDs.fork, args)}
       />
     </div>
+  );
+}
+
+function NoSavepoints(props: { model: ExecutionModel }): React.ReactElement {
+  const { trans } = useShell();
+  return props.model.execution.value?.archived_at ? (
+    <EmptyState title={trans.__('The savepoints were deleted.')}>
+      {trans.__('The execution was archived; its inputs, outputs, log and notebook stay.')}
+    </EmptyState>
+  ) : (
+    <EmptyState title={trans.__('No savepoints yet.')}>
+      {trans.__('Each call of the flow API makes one; this.create_savepoint(name) makes one with a name.')}
+    </EmptyState>
   );
 }
