@@ -389,11 +389,12 @@ class _Lowering:
         spiller = self._spiller(ast.Tuple(node.decorator_list, ast.Load()))
         arguments = node.args
         count = len(node.decorator_list)
-        parts = self._in_turn(spiller, [*node.decorator_list, *arguments.defaults])
-        node.decorator_list, arguments.defaults = parts[:count], parts[count:]
-        arguments.kw_defaults = [
-            self._spilled(spiller, one) if one is not None else None for one in arguments.kw_defaults
-        ]
+        named = [one for one in arguments.kw_defaults if one is not None]
+        parts = self._in_turn(spiller, [*node.decorator_list, *arguments.defaults, *named])
+        after = count + len(arguments.defaults)
+        node.decorator_list, arguments.defaults = parts[:count], parts[count:after]
+        following = iter(parts[after:])
+        arguments.kw_defaults = [one if one is None else next(following) for one in arguments.kw_defaults]
         self._function(node)
         return [node, *spiller.cleanup(node)]
 

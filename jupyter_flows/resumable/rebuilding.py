@@ -190,6 +190,16 @@ class Variant:
             decorators = [reread(one, stable, self.needed) for one in node.decorator_list]
             arguments = replaced(node.args, defaults=defaults)
             return [replaced(node, decorator_list=decorators, args=arguments)]
+        if field == "args" and rest and rest[0][0] == "kw_defaults":
+            number = rest[0][1]
+            assert number is not None
+            named = [one and reread(one, stable, self.needed) for one in node.args.kw_defaults[:number]]
+            named += [self._expression(node.args.kw_defaults[number], rest[1:])]
+            named += node.args.kw_defaults[number + 1 :]
+            defaults = [reread(one, stable, self.needed) for one in node.args.defaults]
+            decorators = [reread(one, stable, self.needed) for one in node.decorator_list]
+            arguments = replaced(node.args, defaults=defaults, kw_defaults=named)
+            return [replaced(node, decorator_list=decorators, args=arguments)]
         raise Refused(f"a call while `{node.name}` is being defined cannot be gone on from")
 
     _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
