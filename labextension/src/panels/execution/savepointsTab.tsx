@@ -14,7 +14,6 @@ import { SavepointDetails } from './savepointDetails';
 
 /** The savepoints, newest first, each with the ways to go on from it. */
 export function SavepointsTab(props: { model: ExecutionModel }): React.ReactElement {
-  const { trans } = useShell();
   return (
     <Fetched fetched={props.model.savepoints}>
       {savepoints =>
