@@ -106,7 +106,7 @@ def resume_milliseconds(depth: int, cold: bool) -> float:
             return value
 
         # A comment of its own makes it a new unit, so nothing is remembered from the round before.
-        source = DEEP.replace("DEPTH", str(depth - 2)) + f"# {number}\n"
+        source = DEEP.replace("DEPTH", str(depth - 2)) + f"# {number} {cold}\n"
         unit = resumable.compile_unit(source, "deep.py")
         names: dict[str, Any] = {"point": point}
         exec(unit.code, names)
