@@ -9,6 +9,7 @@ manifest (see `manifest`).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import xxhash
 import zstandard
 
 from ..errors import SavepointError
+from .written import WATCHED_BYTES, Reference, address, tracker
 
 BytesLike = bytes | bytearray | memoryview
 
@@ -31,9 +33,6 @@ _WORTH_IT = 0.7
 
 _compressor = zstandard.ZstdCompressor(level=1)
 _decompressor = zstandard.ZstdDecompressor()
-
-#: Part of a chunk: its name, the first byte and the number of bytes, counted in what it holds.
-Reference = tuple[str, int, int]
 
 
 class Chunks(Protocol):
@@ -110,6 +109,14 @@ class DirectoryChunks:
         except FileNotFoundError:
             raise SavepointError(f"the chunk {digest} is missing in {self.path}") from None
 
+    def read_into(self, digest: str, target: memoryview) -> bool:
+        """Whether `target` was filled from the chunk's file; the caller checks the content."""
+        try:
+            with open(self._file(digest), "rb", buffering=0) as stream:
+                return stream.readinto(target) == target.nbytes
+        except OSError:
+            return False
+
     def has(self, digest: str) -> bool:
         return os.path.exists(self._file(digest))
 
@@ -138,7 +145,19 @@ class ChunkWriter:
 
         So a frame of which one column changed shares the chunks of all the others.
         """
-        return tuple(self.put(part) for part in _cut(data, line_bytes))
+        parts = list(_cut(data, line_bytes))
+        pages = tracker() if data.nbytes >= WATCHED_BYTES else None
+        start = address(data) if pages is not None else None
+        if pages is None or start is None:
+            return tuple(self.put(part) for part in parts)
+        ends = tuple(itertools.accumulate(part.nbytes for part in parts))
+        known = pages.known(start, ends)
+        references = tuple(
+            before if before is not None and self._is_stored(before[0]) else self.put(part)
+            for before, part in zip(known, parts, strict=True)
+        )
+        pages.learn(start, ends, references)
+        return references
 
     def reuse(self, references: tuple[Reference, ...]) -> None:
         """Count chunks of an earlier savepoint as part of this one."""
@@ -146,13 +165,16 @@ class ChunkWriter:
             self.sizes[name] = self._known[name]
 
     def _already(self, digest: str) -> str | None:
-        for name in (digest, digest + "z"):
-            if name in self.sizes:
-                return name
-            if name in self._known and self._chunks.has(name):
-                self.sizes[name] = self._known[name]
-                return name
-        return None
+        return next((name for name in (digest, digest + "z") if self._is_stored(name)), None)
+
+    def _is_stored(self, name: str) -> bool:
+        """Whether it is there already; then it counts as part of this save."""
+        if name in self.sizes:
+            return True
+        if name in self._known and self._chunks.has(name):
+            self.sizes[name] = self._known[name]
+            return True
+        return False
 
     def _write(self, digest: str, data: BytesLike) -> str:
         packed = _compressed(data)
@@ -191,9 +213,18 @@ class ChunkReader:
     def read_into(self, references: tuple[Reference, ...], target: memoryview) -> None:
         at = 0
         for reference in references:
-            part = self._part(reference)
-            target[at : at + len(part)] = part
-            at += len(part)
+            end = at + reference[2]
+            if not self._is_read_in_place(reference, target[at:end]):
+                target[at:end] = self._part(reference)
+            at = end
+
+    def _is_read_in_place(self, reference: Reference, target: memoryview) -> bool:
+        """Whether a whole chunk came from its file right to where it belongs, undamaged."""
+        name, start, _ = reference
+        read = getattr(self._chunks, "read_into", None)
+        if read is None or start or name.endswith("z"):
+            return False
+        return bool(read(name, target)) and xxhash.xxh3_128_hexdigest(target) == name
 
     def _part(self, reference: Reference) -> memoryview:
         name, start, length = reference

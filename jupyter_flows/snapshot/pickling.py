@@ -211,7 +211,7 @@ class GroupPickler:
         pickler.dump(roots)
         sink.close()
         pickled.pieces = sink.pieces
-        pickled.memo = dict(pickler.memo.copy())
+        pickled.memo = pickler.memo.copy()
         pickled.units = tuple(sorted(saving.units))
         pickled.missing = tuple(saving.missing)
         pickled.memories = tuple(saving.memories)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import platform
 from collections.abc import Mapping
@@ -35,7 +36,13 @@ def save(
     Objects that cannot be pickled never make this fail: they become placeholders, listed in `missing`.
     Raises what the chunk store raises, and SavepointError when the owner's key cannot be had.
     """
-    return _Save(chunks, namespace, previous).run(objects)
+    is_collecting = gc.isenabled()
+    gc.disable()  # memos of a million entries, none of them garbage, would set it off again and again
+    try:
+        return _Save(chunks, namespace, previous).run(objects)
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 class _Save:
