@@ -72,10 +72,6 @@ class KernelChunks:
             raise SavepointError(f"the store has lost the chunk {digest}: go on from an older savepoint")
         return self._fetched[digest]
 
-    def read_into(self, digest: str, target: memoryview) -> bool:
-        """Whether `target` was filled from the chunk's file; the caller checks the content."""
-        return self._files is not None and self._files.read_into(digest, target)
-
     def fetch(self, digests: Iterable[str]) -> None:
         """Ask the worker, in one message, for those that are not at hand."""
         wanted = tuple(

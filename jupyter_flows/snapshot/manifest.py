@@ -20,7 +20,7 @@ import zstandard
 from ..errors import SavepointError
 from ..model import Missing, VariableView
 from . import signing
-from .chunks import Reference
+from .written import Reference
 
 MAGIC = b"JFSN"
 FORMAT_VERSION = 1

@@ -23,11 +23,12 @@ import xxhash
 
 from ..model import Missing
 from . import registry
-from .chunks import ChunkWriter, Reference
+from .chunks import ChunkWriter
 from .manifest import Buffer
 from .paths import Paths
 from .placeholder import Placeholder, facts
 from .references import is_importable, memo_of_known
+from .written import Reference
 
 PROTOCOL = 5
 #: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.

@@ -10,10 +10,11 @@ from typing import Any
 
 from ..model import Missing, VariableView
 from . import previews, reducers, units
-from .chunks import Chunks, ChunkWriter, Reference
+from .chunks import Chunks, ChunkWriter
 from .grouping import Alone, Found, find_groups
 from .manifest import Body, Group, Manifest
 from .pickling import PIECE_BYTES, GroupPickler
+from .written import Reference
 
 assert reducers  # imported for what it registers
 
