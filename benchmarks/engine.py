@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -249,6 +251,7 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
 
     await with_worker(house, put_to_sleep)
     (first,) = house.engine.executions(flow="sleeper").executions
+    empty = await memory_of_a_worker(house)
     # The others are copies of one that a kernel put to sleep: rows are all that there is of it.
     before = size_of(house)
     with house.engine.store.writing() as transaction:
@@ -258,7 +261,7 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
         savepoint = transaction.savepoint(pattern.savepoint_id)
         assert savepoint is not None
         # All ring at once, when the worker is ready for them.
-        alarm = house.engine.clock() + timedelta(seconds=20)
+        alarm = house.engine.clock() + timedelta(seconds=60)
         for number in range(count):
             execution_id, savepoint_id = new_id(), new_id()
             due = number < woken
@@ -270,6 +273,7 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
             copied = replace(savepoint, id=savepoint_id, execution_id=execution_id, created_at=created_at)
             transaction.insert_savepoint(copied)
     used = (size_of(house) - before) / count
+    held = await memory_of_a_worker(house) - empty
 
     async def wake_up() -> Figures:
         done: list[ExecutionView] = []
@@ -282,9 +286,23 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
 
     return {
         "sleeper_store_bytes": used,
-        "sleeper_memory_bytes": 0.0,
+        "sleeper_memory_bytes": max(held, 0) / count,
         **await with_worker(house, wake_up, slots=4),
     }
+
+
+async def memory_of_a_worker(house: House) -> int:
+    """Bytes that Python holds in a process with a worker that has looked at what is due."""
+
+    async def held() -> Figures:
+        gc.collect()
+        return {"bytes": tracemalloc.get_traced_memory()[0]}
+
+    tracemalloc.start()
+    try:
+        return int((await with_worker(house, held))["bytes"])
+    finally:
+        tracemalloc.stop()
 
 
 def size_of(house: House) -> int:
