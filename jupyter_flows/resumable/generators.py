@@ -57,7 +57,8 @@ def reduce_generator(generator: Any) -> tuple[Any, ...]:
         frame = suspended_frame(generator)
         compiled_variant(frame, check_only=True)
     except Refused as reason:
-        raise NotResumable(f"the generator {generator.__qualname__} cannot be kept: {reason}") from None
+        kind = type(generator).__name__.replace("_", " ")
+        raise NotResumable(f"the {kind} {generator.__qualname__} cannot be kept: {reason}") from None
     arguments = (_structure(frame), frame.cells, namespace, generator.__name__, generator.__qualname__)
     return _waiting, arguments, frame.variables, None, None, _go_to_yield
 

@@ -66,7 +66,7 @@ def test_run_fail_mend_restore(page: Page, lab: Lab, shoot: Callable[[str], None
     view.get_by_label("Only what changed").check()
     expect(variables.locator('[data-variable="origin"]')).to_have_count(0)
     shoot("variables")
-    savepoint.get_by_role("button", name=re.compile("^Restore")).click()
+    savepoint.get_by_role("button", name="Restore", exact=True).click()
     dialog = page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("with-fetched-data")
     shoot("dialog")

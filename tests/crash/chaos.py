@@ -89,13 +89,13 @@ class Chaos:
     def victims(self) -> list[Victim]:
         return [*self.workers, *self.servers]
 
-    def run(self, roots: int = 0, seconds: float = 0.0) -> None:
-        """Start so many executions, or as many as there is time for, under faults; then let all of it end
-        and check."""
+    def run(self, roots: int = 0, seconds: float = 0.0, faults: int = 0) -> None:
+        """Start so many executions, or as many as there is time for, under so many faults at least; then let
+        all of it end and check."""
         for victim in self.victims:
             victim.start()
         deadline = time.monotonic() + seconds
-        while len(self.accepted) < roots or time.monotonic() < deadline:
+        while len(self.accepted) < roots or len(self.faults) < faults or time.monotonic() < deadline:
             self._refill(roots)
             self._commits(self.chance.randint(3, 40), 2.0)
             self._fault()

@@ -97,7 +97,7 @@ def test_cancelling_runs_the_finally_blocks(house: House) -> None:
             await house.until_status(view.id, Status.WAITING)
             house.engine.cancel(view.id)
             assert (await house.until(view.id)).status is Status.ENDED_CANCELLED
-            assert house.texts(view.id) == ["cleaned"]
+            assert house.texts(view.id) == ["cleaned"], house.engine.execution(view.id).message
 
     asyncio.run(main())
 

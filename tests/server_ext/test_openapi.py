@@ -40,7 +40,7 @@ def test_every_call_is_described():
         if path != "events" or method == "get"
     }
     assert {(path, method) for path, method, _ in operations(described)} == made
-    assert len(made) == 23
+    assert len(made) == 25
 
 
 def test_it_is_one_valid_document():

@@ -136,7 +136,9 @@ async def test_a_fork_leaves_its_origin_alone(client, follow):
     assert forked.id != id
     assert (forked.name, forked.status, forked.input_value) == ("again", Status.QUEUED, {"size": 5})
     ended = await follow(forked.id)
-    assert (ended.status, ended.output_value) == (Status.ENDED_SUCCESS, {"double": 2})
+    assert (ended.status, ended.output_value) == (Status.ENDED_SUCCESS, {"double": 10})
+    origin = await client.get(f"executions/{id}", ExecutionView)
+    assert (origin.input_value, origin.output_value) == ({"size": 1}, {"double": 2})
     assert len((await client.get(f"executions/{id}/savepoints", messages.Savepoints)).savepoints) == 4
 
 

@@ -24,6 +24,8 @@ ACTIONS = {
         "GET executions/{execution_id}/notebook",
         "GET savepoints/{savepoint_id}",
         "GET savepoints/{savepoint_id}/variables",
+        "GET savepoints/{savepoint_id}/diff/{other_id}",
+        "GET storage",
         "GET status",
         "GET openapi.json",
         "GET events",
@@ -33,11 +35,15 @@ ACTIONS = {
         "POST executions/{execution_id}/cancel",
         "POST executions/{execution_id}/pause",
         "POST executions/{execution_id}/archive",
+        "POST executions/{execution_id}/delete",
+        "POST storage/collect",
         "POST nonsense",
     },
     "execute": {
         "POST executions",
+        "POST executions/{execution_id}/again",
         "POST executions/{execution_id}/resume",
+        "POST executions/many",
         "POST savepoints/{savepoint_id}/restore",
         "POST savepoints/{savepoint_id}/fork",
     },
@@ -65,7 +71,9 @@ def jp_server_config(jp_server_config):
 def call(service, jp_fetch):  # noqa: ARG001
     async def call(text: str, **how):
         method, path = text.split()
-        path = path.replace("{execution_id}", "e1").replace("{savepoint_id}", "s1")
+        path = (
+            path.replace("{execution_id}", "e1").replace("{savepoint_id}", "s1").replace("{other_id}", "s2")
+        )
         if method == "POST":
             how.setdefault("body", "{}")
         with pytest.raises(HTTPClientError) as caught:
