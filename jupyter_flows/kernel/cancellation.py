@@ -2,9 +2,10 @@
 
 The worker's message comes in another thread, which sends this process a signal: only a signal ends a
 `time.sleep` or a read from a socket. Its handler runs in the main thread, between two instructions of
-whatever runs there. That must be the flow: in the middle of a savepoint, or before or after the flow's own
-code, the handler only takes note, and the end of the Flow-API call raises what it noted. The flow hears once:
-its `finally` blocks may compute and make calls.
+whatever runs there. That must be the flow: in the middle of a savepoint the handler only takes note, and the
+end of the Flow-API call raises what it noted; while a savepoint is loaded and its frames are built again (the
+flow's `finally` blocks could not run yet) it asks again a moment later. The flow hears once: its `finally`
+blocks may compute and make calls.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from .. import model
+from .. import model, resumable
 from ..errors import ExecutionCancel
 
 _SIGNAL = signal.SIGUSR1
 _MESSAGE = "the execution was cancelled"
+#: Until the flow's own code is looked for again: seconds.
+_AGAIN = 0.02
 
 
 class Cancellation:
@@ -50,7 +53,8 @@ class Cancellation:
         """Around the flow's own code."""
         self._calls -= 1
         try:
-            self._raise_noted()
+            if self._is_noted:
+                self._ring()
             yield
         finally:
             self._calls += 1
@@ -71,9 +75,16 @@ class Cancellation:
             self.was_told = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del number
         self._is_noted = self._is_wished
-        self._raise_noted()
+        if not self._is_noted or self.was_told or self._calls > 0:
+            return
+        if _is_in_flow(frame):
+            self._raise_noted()
+        else:
+            again = threading.Timer(_AGAIN, self._ring)
+            again.daemon = True
+            again.start()
 
     def _raise_noted(self) -> None:
         if not self._is_noted or self.was_told or self._calls > 0:
@@ -83,3 +94,14 @@ class Cancellation:
             return
         self.was_told = True
         raise ExecutionCancel(_MESSAGE)
+
+
+def _is_in_flow(frame: FrameType | None) -> bool:
+    """Whether a flow's code runs there, or what it called; not what calls it."""
+    while frame is not None:
+        if resumable.unit_of(frame.f_code) is not None:
+            return True
+        if str(frame.f_globals.get("__name__")).startswith("jupyter_flows."):
+            return False
+        frame = frame.f_back
+    return False
