@@ -27,10 +27,15 @@ def test_it_is_raised_in_the_flow_and_not_before_its_blocks_are_entered(cancella
     )
     namespace: dict[str, object] = {}
     before = []
-    with pytest.raises(ExecutionCancel), cancellation.run():
-        cancellation.wish("an execution")
-        before.append("a savepoint is loaded")
-        exec(flow.code, namespace)
+
+    def go_on() -> None:
+        with cancellation.run():
+            cancellation.wish("an execution")
+            before.append("a savepoint is loaded")
+            exec(flow.code, namespace)
+
+    with pytest.raises(ExecutionCancel):
+        go_on()
     assert before == ["a savepoint is loaded"]
     assert cancellation.was_told
     assert namespace["cleaned"] is True
@@ -38,9 +43,14 @@ def test_it_is_raised_in_the_flow_and_not_before_its_blocks_are_entered(cancella
 
 def test_it_waits_for_the_end_of_a_call(cancellation: Cancellation) -> None:
     ended = []
-    with cancellation.run(), pytest.raises(ExecutionCancel), cancellation.put_off():
-        cancellation.wish("an execution")
-        ended.append("the call")
+
+    def call() -> None:
+        with cancellation.run(), cancellation.put_off():
+            cancellation.wish("an execution")
+            ended.append("the call")
+
+    with pytest.raises(ExecutionCancel):
+        call()
     assert ended == ["the call"]
 
 
