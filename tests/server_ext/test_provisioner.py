@@ -142,9 +142,10 @@ async def test_kernels_outlive_the_zygote_and_the_next_one_is_started(
 async def test_no_kernel_outlives_its_server(manager: AsyncKernelManager) -> None:
     async with running(manager):
         process = manager.provisioner.process
+        # Opened while it surely lives: the zygote reaps it as soon as it has ended.
+        gone = os.pidfd_open(process.pid)
         process._messages.close()
         process._messages = _Silent()
-        gone = os.pidfd_open(process.pid)
         readable = asyncio.Event()
         asyncio.get_running_loop().add_reader(gone, readable.set)
         await asyncio.wait_for(readable.wait(), PATIENCE)
