@@ -9,13 +9,14 @@ import pickle
 from typing import Any
 
 from ..errors import SavepointError
-from .placeholder import Placeholder
+from .placeholder import Placeholder, facts
 
 _UnpicklerInPython: Any = pickle._Unpickler
 
 
 def reason_of(error: Exception) -> str:
-    return f"it could not be loaded: {type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, SavepointError) else f"{type(error).__name__}: {error}"
+    return f"it could not be loaded: {text}"
 
 
 class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
@@ -36,12 +37,16 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
             return function(*arguments, **(keywords or {}))
         except Exception as error:
             kind = arguments[0] if arguments and isinstance(arguments[0], type) else function
-            return Placeholder("", getattr(kind, "__qualname__", "unknown"), reason_of(error))
+            name = str(getattr(kind, "__qualname__", "unknown")).removeprefix("_make_")
+            return Placeholder("", name, _first_reason(arguments) or reason_of(error))
 
     def load_reduce(self) -> None:
         stack = self.stack
         arguments = stack.pop()
-        result = self.made(stack[-1], arguments)
+        if _is_setter(stack[-2] if len(stack) > 1 else None, arguments) and is_placeholder(arguments[0]):
+            result = arguments[0]  # what could not be made needs no state
+        else:
+            result = self.made(stack[-1], arguments)
         if is_placeholder(result) and len(stack) > 1 and _is_setter(stack[-2], arguments):
             stack[-2] = self.given_up(stack[-2], result)
         stack[-1] = result
@@ -91,6 +96,11 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
 def _is_setter(below: Any, arguments: Any) -> bool:
     """Whether a call is that of a state setter: (object, state), with the object right below."""
     return isinstance(arguments, tuple) and len(arguments) == 2 and arguments[0] is below
+
+
+def _first_reason(arguments: Any) -> str | None:
+    """What could not be loaded is often only what something else is made of: that is what is told."""
+    return next((facts(one)[2] for one in arguments if is_placeholder(one)), None)
 
 
 def is_placeholder(subject: Any) -> bool:

@@ -4,6 +4,7 @@ from .. import dill_reducers
 from . import (
     arrays,
     classes,
+    code,
     files,
     functions,
     iterators,
@@ -19,6 +20,7 @@ from . import (
 __all__ = [
     "arrays",
     "classes",
+    "code",
     "dill_reducers",
     "files",
     "functions",

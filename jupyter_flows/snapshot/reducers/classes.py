@@ -13,6 +13,7 @@ import collections
 import dataclasses
 import enum
 import gc
+import sys
 import types
 import typing
 from typing import Any
@@ -25,6 +26,10 @@ _IS_HEAP_TYPE = 1 << 9
 _NOT_STATE = frozenset(
     {"__dict__", "__weakref__", "__slots__", "_abc_impl", "__classcell__", "__slotnames__"}
 )
+# What the class statement of a later Python adds would be an ordinary attribute in this one.
+_OF_LATER_VERSIONS = frozenset(
+    {"__static_attributes__", "__firstlineno__"} if sys.version_info < (3, 13) else ()
+) | frozenset({"__type_params__"} if sys.version_info < (3, 12) else ())
 _NAMED_TYPES: dict[Any, str] = {
     value: name for name, value in vars(types).items() if isinstance(value, type) and not name.startswith("_")
 }
@@ -61,6 +66,8 @@ def _reduce_class(cls: type[Any], saving: Saving) -> Any:
     if cls.__bases__ == (tuple,) and "_fields" in cls.__dict__ and "_field_defaults" in cls.__dict__:
         return _reduce_named_tuple(cls)
     attributes = _attributes(cls)
+    if typing.Protocol in cls.__mro__:
+        _leave_out_protocol(attributes)
     registered = _registered(cls)
     dataclass = _taken_dataclass(cls, attributes)
     state = (attributes, registered, dataclass)
@@ -134,11 +141,38 @@ def _make_class(
 def _set_class(cls: type[Any], state: tuple[dict[str, Any], tuple[Any, ...], Any]) -> None:
     attributes, registered, dataclass = state
     for name, value in attributes.items():
-        type.__setattr__(cls, name, value)
+        if name not in _OF_LATER_VERSIONS:
+            type.__setattr__(cls, name, value)
     for subclass in registered:
         cls.register(subclass)
+    if typing.Protocol in cls.__mro__:
+        _make_protocol(cls)
     if dataclass is not None:
         _make_dataclass(cls, *dataclass)
+
+
+# --- protocols: what typing adds to them differs from version to version -------------------------------
+
+_OF_PROTOCOLS = ("__protocol_attrs__", "__non_callable_proto_members__", "__callable_proto_members_only__")
+
+
+def _leave_out_protocol(attributes: dict[str, Any]) -> None:
+    for name in _OF_PROTOCOLS:
+        attributes.pop(name, None)
+    for name in ("__subclasshook__", "__init__"):
+        written = getattr(attributes.get(name), "__func__", attributes.get(name))
+        if getattr(written, "__module__", None) == typing.__name__:
+            del attributes[name]
+
+
+def _make_protocol(cls: Any) -> None:
+    typing.Protocol.__init_subclass__.__func__(cls)  # type: ignore[attr-defined]
+    if not cls._is_protocol:
+        return
+    if sys.version_info >= (3, 12):
+        type.__setattr__(cls, "__protocol_attrs__", typing._get_protocol_attrs(cls))  # type: ignore[attr-defined]
+    if getattr(cls, "_is_runtime_protocol", False):
+        typing.runtime_checkable(cls)
 
 
 # --- dataclasses: the methods that dataclass() wrote are written again --------------------------------

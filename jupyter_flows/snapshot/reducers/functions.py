@@ -2,7 +2,7 @@
 
 A function of a flow's unit is kept by its unit and place (`resumable.reduce_function`), with its defaults,
 closure cells and attributes; the unit's source goes into the snapshot. One that came out of `exec`, or that
-a library made on the fly, has no source to go back to: its code is kept as this Python version's bytecode.
+a library made on the fly, goes by where its code is found (see `code`).
 Either way the functions of the flow get the *live* namespace as their globals.
 """
 
@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
-import marshal
 import sys
 import types
 from typing import Any
 
 from ... import resumable
-from ...errors import SavepointError
 from .. import units
 from ..pickling import Saving
 from ..references import ModuleGlobals, is_importable, module_of_globals
 from ..registry import builtin
+from . import code as origins
+from .code import _make_code as _make_code  # savepoints name it as one of this module
 
 
 @builtin(types.FunctionType)
@@ -29,6 +28,8 @@ def _reduce_function(function: types.FunctionType, saving: Saving) -> Any:
     if is_importable(function):
         return NotImplemented
     saving.by_value[id(function)] = function
+    if _is_dispatched(function):
+        return _reduce_dispatched(function)
     unit = units.unit_of(function.__code__)
     if unit is not None:
         try:
@@ -50,13 +51,23 @@ def _reduce_function(function: types.FunctionType, saving: Saving) -> Any:
         "__qualname__": function.__qualname__,
         "__dict__": function.__dict__,
     }
-    arguments = (function.__code__, global_names, function.__name__, function.__closure__)
+    code: Any = function.__code__
+    if module is not None:
+        code = origins.of_library(module, code) or code
+    arguments = (code, global_names, function.__name__, function.__closure__, function.__code__.co_freevars)
     return _make_function, arguments, state, None, None, _set_function
 
 
 def _make_function(
-    code: types.CodeType, global_names: dict[str, Any], name: str, closure: tuple[types.CellType, ...] | None
+    code: types.CodeType,
+    global_names: dict[str, Any],
+    name: str,
+    closure: tuple[types.CellType, ...] | None,
+    freevars: tuple[str, ...] | None = None,
 ) -> types.FunctionType:
+    if closure and freevars and freevars != code.co_freevars:  # another version may order them otherwise
+        cells = dict(zip(freevars, closure, strict=True))
+        closure = tuple(cells[variable] for variable in code.co_freevars)
     return types.FunctionType(code, global_names, name, None, closure)
 
 
@@ -87,22 +98,6 @@ def _in_modules(reduced: Any, saving: Saving) -> Any:
             module = module_of_globals(one)
             arguments[index] = one if module is None else ModuleGlobals(module)
     return (reduced[0], tuple(arguments), *reduced[2:])
-
-
-@builtin(types.CodeType)
-def _reduce_code(code: types.CodeType, _: Saving) -> Any:
-    return _make_code, (importlib.util.MAGIC_NUMBER, sys.version.split()[0], marshal.dumps(code))
-
-
-def _make_code(magic: bytes, version: str, data: bytes) -> types.CodeType:
-    if magic != importlib.util.MAGIC_NUMBER:
-        raise SavepointError(
-            f"a function without source was kept as bytecode of Python {version}; define it in a cell or "
-            "in a module, or go on with that version"
-        )
-    code = marshal.loads(data)
-    assert isinstance(code, types.CodeType)
-    return code
 
 
 @builtin(types.CellType)
@@ -181,6 +176,52 @@ def _reduce_cached_function(function: Any, _: Saving) -> Any:
 
 def _make_cached_function(function: Any, parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
+
+
+# A function made by functools.singledispatch is made anew by it: its parts differ from version to version.
+
+_DISPATCHER = functools.singledispatch(len).__code__  # type: ignore[attr-defined]
+
+
+def _is_dispatched(function: Any) -> bool:
+    return function.__code__ is _DISPATCHER and hasattr(function, "registry")
+
+
+def _reduce_dispatched(function: Any) -> Any:
+    own = {
+        name: value
+        for name, value in function.__dict__.items()
+        if name not in ("register", "dispatch", "registry", "_clear_cache")
+    }
+    names = {name: getattr(function, name) for name in _NAMES_OF_FUNCTION}
+    return _make_dispatched, (), (dict(function.registry), own, names), None, None, _set_dispatched
+
+
+_NAMES_OF_FUNCTION = ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__")
+
+
+def _make_dispatched() -> Any:
+    made: Any = functools.singledispatch
+    return made(_make_dispatched)
+
+
+def _set_dispatched(function: Any, state: tuple[dict[Any, Any], dict[str, Any], dict[str, Any]]) -> None:
+    registry, own, names = state
+    for kind, implementation in registry.items():
+        function.register(kind, implementation)
+    function.__dict__.update(own)
+    for name, value in names.items():
+        setattr(function, name, value)
+
+
+@builtin(functools.singledispatchmethod)
+def _reduce_dispatched_method(method: Any, _: Saving) -> Any:
+    own = {name: value for name, value in method.__dict__.items() if not name.startswith("_")}
+    return _make_dispatched_method, (), own
+
+
+def _make_dispatched_method() -> Any:
+    return functools.singledispatchmethod(_make_dispatched_method)
 
 
 @builtin(types.ModuleType, subclasses=True)

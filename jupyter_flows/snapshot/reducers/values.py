@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import types
 import weakref
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..pickling import PROTOCOL, Saving
 from ..registry import builtin
+from .code import below_path
 
 _ORDERED: OrderedDict[Any, Any] = OrderedDict()
 
@@ -26,7 +26,7 @@ def _reduce_exception(error: BaseException, _: Saving) -> Any:
         "cause": error.__cause__,
         "context": error.__context__,
         "suppress": error.__suppress_context__,
-        "traceback": _frames(error.__traceback__),
+        "traceback": error.__traceback__,
     }
     if isinstance(error, AttributeError | NameError | ImportError):  # pickle drops some, by version
         state["names"] = {name: getattr(error, name) for name in _NAMES if hasattr(error, name)}
@@ -70,8 +70,9 @@ def _set_exception(error: BaseException, state: dict[str, Any]) -> None:
     error.__cause__ = state["cause"]
     error.__context__ = state["context"]
     error.__suppress_context__ = state["suppress"]
-    if state["traceback"]:
-        error.__traceback__ = _make_traceback(state["traceback"])
+    traceback = state["traceback"]
+    # Places, in savepoints made before tracebacks were objects of their own.
+    error.__traceback__ = _make_traceback(traceback) if isinstance(traceback, tuple) else traceback
 
 
 # A traceback's frames cannot be kept with all that they hold; what people and loggers read of it can.
@@ -81,16 +82,14 @@ _Place = tuple[str, str, str, int]
 def _frames(traceback: types.TracebackType | None) -> tuple[_Place, ...]:
     places = []
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        places.append((_below_path(code.co_filename), code.co_name, code.co_qualname, traceback.tb_lineno))
+        places.append(_place(traceback))
         traceback = traceback.tb_next
     return tuple(places)
 
 
-def _below_path(filename: str) -> str:
-    """A file's name as it can be found from Python's path, here and on another machine (`linecache` does)."""
-    found = [entry for entry in sys.path if entry and filename.startswith(entry.rstrip(os.sep) + os.sep)]
-    return os.path.relpath(filename, max(found, key=len)) if found else filename
+def _place(traceback: types.TracebackType) -> _Place:
+    code = traceback.tb_frame.f_code
+    return below_path(code.co_filename), code.co_name, code.co_qualname, traceback.tb_lineno
 
 
 def _make_traceback(places: tuple[_Place, ...]) -> types.TracebackType | None:
@@ -114,9 +113,25 @@ def _frame_maker() -> types.FrameType:
     return sys._getframe()
 
 
+_MANY_LINKS = 50
+
+
 @builtin(types.TracebackType)
 def _reduce_traceback(traceback: types.TracebackType, _: Saving) -> Any:
-    return _make_traceback, (_frames(traceback),)
+    """Link by link, so that what is shared stays shared; a very long one (a recursion's) as a whole."""
+    link: types.TracebackType | None = traceback
+    for _number in range(_MANY_LINKS):
+        link = link and link.tb_next
+    if link is not None:
+        return _make_traceback, (_frames(traceback),)
+    return _make_link, (_place(traceback), traceback.tb_next)
+
+
+def _make_link(place: _Place, following: types.TracebackType | None) -> types.TracebackType | None:
+    made = _make_traceback((place,))
+    assert made is not None
+    made.tb_next = following
+    return made
 
 
 @builtin(weakref.ref)
