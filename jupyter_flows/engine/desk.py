@@ -25,6 +25,7 @@ from ..errors import ConflictError, EngineException, ResourceNotFoundError, Stal
 from ..model import (
     Answer,
     Call,
+    Clone,
     Connect,
     Execution,
     ExecutionType,
@@ -61,6 +62,7 @@ from .service import Engine, exact
 from .sessions import Session, Sessions
 
 Result = TypeVar("Result")
+_MAKE_A_CHILD = (StartFlow, RunScript, Connect, Clone)
 logger = logging.getLogger(__name__)
 
 
@@ -290,7 +292,11 @@ class Desk:
 
     async def _prepare(self, session: Session, call: Call) -> Preparation:
         """Read the flow to be started, outside of the transaction."""
-        plain = Preparation(savepoint_id=new_id(), child_id=new_id(), stood_at=session.savepoint_id)
+        plain = Preparation(
+            savepoint_id=new_id(),
+            child_id=new_id() if isinstance(call, _MAKE_A_CHILD) else "",
+            stood_at=session.savepoint_id,
+        )
         try:
             if isinstance(call, StartFlow):
                 source = await asyncio.to_thread(self._engine.library.read, call.flow, session.directory)
@@ -352,7 +358,9 @@ class Desk:
             await kernel.stop("this kernel has no execution")
             return
         epoch = session.epoch if session.is_notebook else message.epoch
-        ended_with = await asyncio.to_thread(with_offer, self._engine.store, message.error)
+        ended_with = message.error
+        if ended_with is not None:
+            ended_with = await asyncio.to_thread(with_offer, self._engine.store, ended_with)
 
         def work(ledger: Ledger) -> None:
             execution = self._held(ledger, session, epoch)

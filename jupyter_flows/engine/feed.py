@@ -13,6 +13,8 @@ from ..store import Change, Notice, Store
 _PART = 1000
 #: Changes of so many seconds are read together: a flow may make thousands of calls in one.
 _REST = 0.02
+#: An end, for which somebody may wait, is told at once, but no oftener than this: seconds.
+_REST_AT_ENDS = 0.004
 #: How far a change may come behind later ones, where commits are side by side.
 _OUT_OF_ORDER = 300
 
@@ -27,6 +29,7 @@ class ChangeFeed:
         self._listeners: list[Callable[[Change], None]] = []
         self._guard = threading.Lock()
         self._nudged = threading.Event()
+        self._has_ends = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._ignore_store: Callable[[], None] | None = None
@@ -55,11 +58,14 @@ class ChangeFeed:
         self._thread.start()
 
     def _noticed(self, notice: Notice) -> None:
+        if notice.has_ends:
+            self._has_ends.set()
         if notice.has_changes:
             self._nudged.set()
 
     def close(self) -> None:
         self._stopping = True
+        self._has_ends.set()
         self._nudged.set()
         if self._ignore_store is not None:
             self._ignore_store()
@@ -67,9 +73,13 @@ class ChangeFeed:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        told_at = 0.0
         while not self._stopping:
             self._nudged.wait()
-            time.sleep(_REST)
+            if self._has_ends.wait(_REST):
+                time.sleep(max(0.0, told_at + _REST_AT_ENDS - time.monotonic()))
+            told_at = time.monotonic()
+            self._has_ends.clear()
             self._nudged.clear()
             try:
                 while not self._stopping and self._tell_more():

@@ -34,6 +34,9 @@ class ExecutionTrace:
             "flows.resumes_from": execution.savepoint_id or "",
         }
         self._span = tracer.start_span(f"execution {execution.name}", attributes=facts)
+        if not self._span.is_recording():  # nobody set up where spans go, or this one is not wanted
+            self._tracer = None
+            return
         self._context = set_span_in_context(self._span)
 
     def call(

@@ -49,6 +49,7 @@ class KernelChunks:
             return
         if self._files is None or memoryview(data).nbytes < LARGE or not self._is_written(digest, data):
             self._unsent[digest] = bytes(data)
+        self._written.pop(digest, None)  # the oldest stand first
         self._written[digest] = time.monotonic()
 
     def _is_written(self, digest: str, data: bytes | bytearray | memoryview) -> bool:
@@ -89,7 +90,8 @@ class KernelChunks:
         """What the savepoint that the execution stands at refers to need not be sent again."""
         self._current = frozenset(digests)
         limit = time.monotonic() - _SURELY_THERE
-        self._written = {digest: at for digest, at in self._written.items() if at > limit}
+        while self._written and self._written[oldest := next(iter(self._written))] <= limit:
+            del self._written[oldest]
 
     def forget_fetched(self) -> None:
         self._fetched.clear()

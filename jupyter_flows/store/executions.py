@@ -168,6 +168,7 @@ class Executions(Session):
         self.seen[execution.id] = execution
         self.note_change("execution", execution.id, execution.parent_id)
         self.is_due = self.is_due or _matters_to_workers(old, execution)
+        self.has_ends = self.has_ends or execution.status.is_final
 
     def flush(self) -> None:
         while self._unwritten:

@@ -56,11 +56,13 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """What a listener is told after a commit: `has_changes` for panels, `is_due` for workers.
 
     `is_due`: an execution may be ready to be claimed, a timer may be nearer, or a worker may have to
-    react to a wish or a restore. A commit of another process is told with both True.
+    react to a wish or a restore. `has_ends`: an execution may have ended, for which somebody may wait. A
+    commit of another process is told with all of them True.
     """
 
     has_changes: bool
     is_due: bool
+    has_ends: bool = False
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

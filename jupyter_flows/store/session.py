@@ -19,7 +19,7 @@ _insert_change = Hot(insert(changes).inline())
 
 class Session:
     """`seen` are the executions as this transaction read or wrote them last: what a write must write is
-    the difference. `is_due` and the changes are what listeners are told after the commit."""
+    the difference. `is_due`, `has_ends` and the changes are what listeners are told after the commit."""
 
     def __init__(self, connection: Connection, writes: bool) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class Session:
         self.seen: dict[str, Execution] = {}
         #: Executions that nobody else can write before this transaction ends: `seen` is what they are.
         self.locked: set[str] = set()
-        self.is_due = False
+        self.is_due = self.has_ends = False
         self._changes: dict[tuple[str, str], str | None] = {}
 
     def flush(self) -> None:

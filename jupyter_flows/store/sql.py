@@ -57,7 +57,10 @@ class SqlStore:
         if transaction.is_due:
             self._watch.committed()
         if transaction.has_changes or transaction.is_due:
-            self._tell(Notice(has_changes=transaction.has_changes, is_due=transaction.is_due))
+            notice = Notice(
+                has_changes=transaction.has_changes, is_due=transaction.is_due, has_ends=transaction.has_ends
+            )
+            self._tell(notice)
 
     @contextmanager
     def _transaction(self) -> Iterator[SqlTransaction]:

@@ -19,6 +19,9 @@ _flow_version = Hot(
         flow_versions.c.digest == bindparam("digest"), flow_versions.c.flow == bindparam("flow")
     )
 )
+_changes = Hot(
+    select(changes).where(changes.c.seq > bindparam("after")).order_by(changes.c.seq).limit(bindparam("most"))
+)
 
 
 class SqlTransaction(Resources, Savepoints, Upkeep):
@@ -41,8 +44,7 @@ class SqlTransaction(Resources, Savepoints, Upkeep):
     # --- changes
 
     def changes(self, after: int, limit: int) -> list[Change]:
-        statement = select(changes).where(changes.c.seq > after).order_by(changes.c.seq).limit(limit)
-        return [rows.change(row) for row in self.execute(statement).mappings()]
+        return [rows.change(row) for row in self.rows(_changes, {"after": after, "most": limit})]
 
     def newest_change(self) -> int:
         return int(self.execute(select(func.coalesce(func.max(changes.c.seq), 0))).scalar_one())

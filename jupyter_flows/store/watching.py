@@ -22,7 +22,7 @@ from .port import Notice
 _SQLITE_INTERVAL = 0.05  # seconds
 _POSTGRESQL_INTERVAL = 0.5
 _CHANNEL = "jupyter_flows"
-_BOTH = Notice(has_changes=True, is_due=True)
+_ALL = Notice(has_changes=True, is_due=True, has_ends=True)
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class SqliteWatch(Watch):
                 self._bells.wait(_SQLITE_INTERVAL)
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
                 if known is not None and version != known:
-                    tell(_BOTH)
+                    tell(_ALL)
                 known = version
         finally:
             connection.close()
@@ -118,7 +118,7 @@ class PostgresqlWatch(Watch):
                     connection.execute(text("SELECT coalesce(max(seq), 0) FROM changes")).scalar_one()
                 )
                 if notices:
-                    tell(_BOTH)
+                    tell(_ALL)
                 elif newest != known:
                     tell(Notice(has_changes=True, is_due=False))
                 known = newest

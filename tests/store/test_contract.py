@@ -541,7 +541,7 @@ def test_listeners_are_told_after_the_commit(store: Store) -> None:
     dispose = store.listen(listen)
     put(store, execution())
     assert arrived.wait(30)
-    assert told[0] == (Notice(has_changes=True, is_due=True), True)
+    assert told[0] == (Notice(has_changes=True, is_due=True, has_ends=False), True)
     dispose()
 
 
