@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from ..model import Missing
 from . import registry
 from .manifest import Group
-from .pickling import PROTOCOL, GroupPickler, Memo, Pickled
+from .memo import Memo
+from .pickling import PROTOCOL, GroupPickler, Pickled
 from .references import is_importable
 
 # Sharing one of these cannot be seen: they never change, and nobody asks which of two equal ones it is.
@@ -115,12 +116,12 @@ def _linked(found: list[Found]) -> list[list[Found]]:
     owners: dict[int, int] = {}
     for place, index in enumerate(by_size):
         memo = found[index].pickled.memo
-        for identity in owners.keys() & memo.keys():
+        for identity in memo.shared_with(owners.keys()):
             one, other = leader(owners[identity]), leader(index)
             if one != other and _links(memo, identity):
                 leaders[other] = one
         if place < len(by_size) - 1:
-            owners.update(dict.fromkeys(memo, index))
+            owners.update(dict.fromkeys(memo.ids(), index))
     linked: dict[int, list[Found]] = {}
     for index, group in enumerate(found):
         linked.setdefault(leader(index), []).append(group)
@@ -128,9 +129,9 @@ def _linked(found: list[Found]) -> list[list[Found]]:
 
 
 def _links(memo: Memo, identity: int) -> bool:
-    number, subject = memo[identity]
-    if number < 0:
+    if identity in memo.by_value:
         return True  # a class, function or cell that is kept by value
+    subject = memo.subject(identity)
     kind = type(subject)
     if kind in _CONTAINERS:
         return bool(subject) or kind not in (tuple, frozenset)

@@ -25,6 +25,7 @@ from ..model import Missing
 from . import registry
 from .chunks import ChunkWriter
 from .manifest import Buffer
+from .memo import Memo
 from .paths import Paths
 from .placeholder import Placeholder, facts
 from .references import is_importable, memo_of_known
@@ -55,9 +56,6 @@ _PLAIN = frozenset(
     }
 )
 
-Memo = dict[int, tuple[int, Any]]
-
-
 class Saving:
     """What reducers may ask for, and tell, while a group is pickled."""
 
@@ -83,12 +81,13 @@ class Saving:
 class Pickled:
     """One pickle stream: its pieces (data, and where they are kept once that is known), its buffers."""
 
+    memo: Memo
+
     def __init__(self) -> None:
         self.pieces: list[bytes | bytearray | memoryview] = []
         self.kept: dict[int, Reference] = {}
         self.buffers: list[Buffer] = []
         self.memories: tuple[Buffer, ...] = ()
-        self.memo: Memo = {}
         self.units: tuple[str, ...] = ()
         self.missing: tuple[Missing, ...] = ()
         self.digest = ""
@@ -212,21 +211,13 @@ class GroupPickler:
         pickler.dump(roots)
         sink.close()
         pickled.pieces = sink.pieces
-        pickled.memo = pickler.memo.copy()
+        # The known dictionaries and the list of roots link no groups.
+        pickled.memo = Memo(pickler, (*self._known, id(roots)), saving.by_value)
         pickled.units = tuple(sorted(saving.units))
         pickled.missing = tuple(saving.missing)
         pickled.memories = tuple(saving.memories)
-        self._forget_what_is_no_state(pickled.memo, roots, saving)
         pickled.finish()
         return pickled
-
-    def _forget_what_is_no_state(self, memo: Memo, roots: list[Any], saving: Saving) -> None:
-        """Take out of the memo what links no groups: the known dictionaries and the list of roots."""
-        for identity in self._known:
-            memo.pop(identity, None)
-        memo.pop(id(roots), None)
-        for identity, subject in saving.by_value.items():
-            memo[identity] = (-1, subject)
 
     def _take(self, view: pickle.PickleBuffer, pickled: Pickled) -> bool:
         """A buffer leaves the stream (False) unless it is small (True)."""
