@@ -56,6 +56,7 @@ _PLAIN = frozenset(
     }
 )
 
+
 class Saving:
     """What reducers may ask for, and tell, while a group is pickled."""
 
