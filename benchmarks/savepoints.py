@@ -1,21 +1,28 @@
-"""What a savepoint after each cell costs: ours, Kishu, dill, cloudpickle.
+"""What a savepoint after each cell costs: ours, Kishu, dill, cloudpickle, each in a real kernel.
 
     python -m benchmarks.savepoints [--json FILE] [--megabytes N] [--objects N] [--repeat N] [--session NAME]
 
-Each competitor runs the same sessions, each in a fresh process with an IPython shell, all in one environment
-of its own (made in the user's cache directory at the first run), and makes a savepoint after every cell.
-Then a fresh process restores the last one. Competitors take turns; the table has medians over repeats.
+Each competitor runs the same sessions in a Jupyter kernel of its own, started in one environment (made in the
+user's cache directory at the first run, with the newest Kishu that imports), and saves after every cell.
+Competitors take turns; the table has medians over repeats. Runs on Linux.
 
-- ours: `snapshot.save` with the savepoint before as `previous`, chunks as files; bytes include the manifest.
-- Kishu: its own hooks before and after each cell; its checkout, within the process after a cell that deleted
-  all variables, since it refuses to in a fresh one (so its libraries need no import, ours do).
-- dill, cloudpickle: one file with a dict of all variables that the session made (what `dump_module` does,
-  without IPython's own names in it).
+- ours: the Flows kernel, as a notebook has it, with a worker and a SQLite store in a process of their own,
+  which commits every savepoint before the cell is over. The worker's processor time counts as ours.
+- Kishu: IPython's kernel with Kishu's own hooks before and after each cell.
+- dill, cloudpickle: IPython's kernel; one file with a dict of all variables that the session made
+  (`dump_session` itself fails in a kernel, whose names it cannot pickle).
+
+Bytes are what lies on the disk after the last cell: the store with its chunks, Kishu's database, the files of
+all savepoints together. Restored is the state after the last cell, twice: in the same kernel after all
+variables were deleted (Kishu refuses to in a fresh one), and, except for Kishu, in a fresh kernel, which
+also imports the libraries.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import statistics
@@ -23,325 +30,230 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .savepoint_sessions import SESSIONS, data_cells, object_cells
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
-    *("kishu", "dill", "cloudpickle", "ipython", "msgspec", "xxhash", "zstandard"),
-    *("numpy", "pandas", "scikit-learn", "matplotlib"),
+    *("kishu", "dill", "cloudpickle", "ipython", "ipykernel>=7", "ipywidgets"),
+    *("msgspec", "xxhash", "zstandard", "httpx"),
+    *("numpy", "pandas", "pyarrow", "scikit-learn", "matplotlib"),
 )
 COMPETITORS = ("ours", "kishu", "dill", "cloudpickle")
-
-# --- sessions -------------------------------------------------------------------------------------------
-
-
-def data_cells(megabytes: int, _: int) -> list[str]:
-    rows = megabytes * 50_000  # ten columns of eight bytes are half of it, an array the other half
-    return [
-        "import numpy as np, pandas as pd",
-        "rng = np.random.default_rng(1)",
-        f"frame = pd.DataFrame({{f'c{{n}}': rng.random({rows // 8}) for n in range(10)}})",
-        f"weights = rng.random({megabytes * 1_000_000 // 2 // 8 + 1})",
-        "frame['group'] = rng.integers(0, 5, len(frame))",
-        "means = frame.groupby('group').mean()",
-        "frame['c1'] = frame['c1'] * 2",
-        "limit = 0.5",
-        "def clip(values): return np.minimum(values, limit)",
-        "clipped = clip(frame['c2'].to_numpy())[:1000]",
-        "summary = {'mean': float(frame['c1'].mean()), 'rows': len(frame)}",
-        "summary['limit'] = limit",
-        "frame.loc[5, 'c3'] = -1.0",
-        "weights[:10] = 0",
-        "history = [summary]",
-        "history.append(dict(summary))",
-        "from sklearn.linear_model import LinearRegression",
-        "sample = frame.sample(5000, random_state=1)",
-        "model = LinearRegression().fit(sample[['c1', 'c2']], sample['c4'])",
-        "score = model.score(sample[['c1', 'c2']], sample['c4'])",
-        "predicted = model.predict(sample[['c1', 'c2']])",
-        "sample['predicted'] = predicted",
-        "best = sample.nlargest(10, 'predicted')",
-        "counter = 0",
-        "counter += 1",
-        "class Step:\n    def __init__(self, name): self.name = name",
-        "steps = [Step(n) for n in 'abc']",
-        "steps[0].name = 'first'",
-        "frame = frame.rename(columns={'c9': 'last'})",
-        "del clipped",
-        "top = frame['c0'].iloc[:100]",
-        "text = 'report: ' + str(summary)",
-        "counter += 1",
-    ]
+SECONDS = 3600
+_HELPER = "__import__('benchmarks.competitors.savepoint_kernel', fromlist=['x'])"
 
 
-def plot_cells(megabytes: int, _: int) -> list[str]:
-    cells = [
-        "import numpy as np, matplotlib; matplotlib.use('Agg')",
-        "import matplotlib.pyplot as plt",
-        f"points = np.random.default_rng(1).random({megabytes * 1_000_000 // 32})",
-    ]
-    for number in range(8):
-        cells += [
-            f"figure{number}, axes{number} = plt.subplots(2, 2)",
-            f"axes{number}[0, 0].plot(points[:2000]); axes{number}[1, 1].hist(points[:5000], bins=40)",
-            f"note = 'figure {number}'",
-        ]
-    return cells
+# --- a worker in a process of its own ---------------------------------------------------------------------
 
 
-def object_cells(_: int, objects: int) -> list[str]:
-    return [
-        "class Customer:\n    def __init__(self, id): self.id, self.name, self.tags = id, f'c{id}', [id % 7]",
-        f"customers = [Customer(n) for n in range({objects // 3})]",
-        f"index = {{n: {{'id': n, 'score': n / 2}} for n in range({objects // 3})}}",
-        "total = 0",
-        "total += 1",
-        "customers[10].name = 'changed'",
-        "index[5]['score'] = 1.0",
-        "chosen = customers[:3]",
-        "note = 'nothing large is touched'",
-        "total += 1",
-        "small = {'a': [1, 2, 3]}",
-        "small['b'] = 4",
-    ]
+def host(where: Path) -> None:
+    """A store and a worker until the standard input ends; prints the worker's socket."""
+    import asyncio
+
+    from jupyter_flows.engine import Engine, FlowLibrary, Worker
+    from jupyter_flows.store import open_store
+
+    async def work() -> None:
+        store = open_store(f"sqlite:///{where}/store/store.sqlite")
+        engine = Engine(store, FlowLibrary(where))
+        worker = Worker(engine, slots=1)
+        await worker.start()
+        print(worker.socket_path, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await worker.stop()
+        engine.close()
+        store.close()
+
+    (where / "store").mkdir(exist_ok=True)
+    asyncio.run(work())
 
 
-def text_cells(megabytes: int, _: int) -> list[str]:
-    return [
-        "import collections, random, re",
-        "random.seed(1); vocabulary = [f'word{n}' for n in range(5000)]",
-        f"texts = [' '.join(random.choices(vocabulary, k=200)) for _ in range({megabytes * 20})]",
-        "counts = collections.Counter(word for text in texts[:2000] for word in text.split())",
-        "common = counts.most_common(20)",
-        "from sklearn.feature_extraction.text import TfidfVectorizer",
-        "vectorizer = TfidfVectorizer(max_features=2000); matrix = vectorizer.fit_transform(texts[:3000])",
-        "pattern = re.compile(r'word1\\d*')",
-        "found = [len(pattern.findall(text)) for text in texts[:500]]",
-        "labels = [n % 3 for n in range(matrix.shape[0])]",
-        "from sklearn.naive_bayes import MultinomialNB",
-        "model = MultinomialNB().fit(matrix, labels)",
-        "accuracy = model.score(matrix, labels)",
-        "texts[0] = 'changed'",
-        "note = 'done'",
-    ]
+class Host:
+    def __init__(self, where: Path) -> None:
+        command = [sys.executable, "-m", "benchmarks.savepoints", "--host", str(where)]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=settings(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.socket = self._process.stdout.readline().strip()
+
+    def cpu(self) -> float:
+        """The processor seconds that the process has used."""
+        return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
-SESSIONS = {"data": data_cells, "plots": plot_cells, "objects": object_cells, "text": text_cells}
-
-# --- competitors: each runs in a process of its own ------------------------------------------------------
+# --- kernels ----------------------------------------------------------------------------------------------
 
 
-class Ours:
-    def __init__(self, shell: Any, where: Path) -> None:
-        from jupyter_flows import snapshot
+class Kernel:
+    """One kernel of a competitor, for one who types cells."""
 
-        self.shell, self.snapshot, self.where = shell, snapshot, where
-        self.chunks, self.manifest = snapshot.DirectoryChunks(where / "chunks"), None
+    def __init__(self, python: Path, name: str, where: Path, socket: str) -> None:
+        from jupyter_client.manager import KernelManager
 
-    def save(self) -> int:
-        objects = {f"globals/{name}": value for name, value in variables(self.shell).items()}
-        self.manifest = self.snapshot.save(objects, self.chunks, self.shell.user_ns, self.manifest)
-        data = self.manifest.to_bytes()
-        (self.where / "manifest").write_bytes(data)
-        return self.manifest.bytes_new + len(data)
+        module = "jupyter_flows.kernel" if name == "ours" else "ipykernel_launcher"
+        self._manager = KernelManager(kernel_name="python3")
+        spec = self._manager.kernel_spec
+        assert spec is not None
+        spec.argv = [str(python), "-m", module, "-f", "{connection_file}"]
+        environment = settings() | {"JPY_SESSION_NAME": str(where / "session.ipynb")}
+        if socket:
+            environment["JUPYTER_FLOWS_SOCKET"] = socket
+        (where / "session.ipynb").write_text("{}")
+        self._manager.start_kernel(cwd=str(ROOT), env=environment)
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=SECONDS)
+        self.helper("install", name, str(where))
 
-    def restore(self) -> dict[str, Any]:
-        manifest = self.snapshot.Manifest.from_bytes((self.where / "manifest").read_bytes())
-        found = self.snapshot.load(manifest, self.chunks, self.shell.user_ns)
-        return {name.removeprefix("globals/"): value for name, value in found.items()}
+    def run(self, source: str, *, is_hidden: bool = False) -> str:
+        """What the cell printed. Raises RuntimeError when it raised."""
+        printed: list[str] = []
 
+        def hear(message: dict[str, Any]) -> None:
+            if message["header"]["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
 
-class Whole:
-    """dill and cloudpickle: everything, each time."""
+        reply = self._client.execute_interactive(
+            source, store_history=not is_hidden, timeout=SECONDS, output_hook=hear, allow_stdin=False
+        )
+        if reply["content"]["status"] != "ok":
+            raise RuntimeError("\n".join(reply["content"].get("traceback", ["aborted"]))[-2000:])
+        return "".join(printed)
 
-    def __init__(self, shell: Any, where: Path, module: str) -> None:
-        self.shell, self.file = shell, where / "session"
-        self.module = __import__(module)
+    def helper(self, function: str, *arguments: Any) -> str:
+        return self.run(f"{_HELPER}.{function}(*{arguments!r})", is_hidden=True)
 
-    def save(self) -> int:
-        with open(self.file, "wb") as stream:
-            self.module.dump(variables(self.shell), stream, protocol=5)
-        return self.file.stat().st_size
+    def measured(self, function: str, *arguments: Any) -> dict[str, float]:
+        for line in reversed(self.helper(function, *arguments).splitlines()):
+            if line.startswith("MEASURED "):
+                found: dict[str, float] = json.loads(line.removeprefix("MEASURED "))
+                return found
+        raise RuntimeError(f"{function} said nothing")
 
-    def restore(self) -> dict[str, Any]:
-        with open(self.file, "rb") as stream:
-            found: dict[str, Any] = self.module.load(stream)
-        return found
-
-
-class Kishu:
-    def __init__(self, shell: Any, where: Path) -> None:
-        os.environ["KISHU_PATH_ROOT"] = str(where)
-        notebook = where / "notebook.ipynb"
-        os.environ["TEST_NOTEBOOK_PATH"] = str(notebook)
-        import nbformat
-        from kishu.jupyterint import KishuForJupyter
-        from kishu.notebook_id import NotebookId
-        from kishu.storage.config import Config
-
-        Config.set("JUPYTERINT", "test_mode", True)
-        if not notebook.exists():
-            book = nbformat.v4.new_notebook()
-            book.metadata["kishu"] = {"notebook_id": "session", "session_count": 1}
-            nbformat.write(book, notebook)
-        self.database = where / "notebook.kishudb"
-        self.shell, self.notebook = shell, notebook
-        self.kishu = KishuForJupyter(NotebookId("session", notebook, "test_kernel_id"), ip=shell)
-        self.kishu.set_session_id(1)
-
-    def save(self) -> int:
-        raise AssertionError("its hooks save")
-
-    def size(self) -> int:
-        return sum(path.stat().st_size for path in self.database.parent.glob("notebook.kishudb*"))
-
-    def restore_after_deletion(self) -> dict[str, Any]:
-        """Its full checkout: CPU and wall seconds."""
-        target = self.head()
-        self.shell.run_cell("del " + ", ".join(variables(self.shell)), store_history=True).raise_error()
-        before = time.process_time(), time.perf_counter()
-        self.kishu.checkout(target, skip_notebook=True)
-        spent = time.process_time() - before[0], time.perf_counter() - before[1]
-        return {"cpu": spent[0], "wall": spent[1], "variables": len(variables(self.shell))}
-
-    def head(self) -> str:
-        from kishu.storage.branch import KishuBranch
-
-        return str(KishuBranch(self.database).get_head().commit_id)
+    def close(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
 
 
-def variables(shell: Any) -> dict[str, Any]:
-    hidden = shell.user_ns_hidden
-    return {
-        name: value
-        for name, value in shell.user_ns.items()
-        if not name.startswith("_")
-        and not (name in hidden and hidden[name] is value)
-        and name not in ("In", "Out", "get_ipython", "exit", "quit", "open")
-    }
+@contextlib.contextmanager
+def kernel(python: Path, name: str, where: Path, socket: str) -> Iterator[Kernel]:
+    made = Kernel(python, name, where, socket)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
-def new_shell() -> Any:
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    config = Config()
-    config.HistoryManager.enabled = False
-    shell = InteractiveShell.instance(config=config)
-    sys.modules["__main__"] = shell.user_module
-    return shell
-
-
-def competitor(name: str, shell: Any, where: Path) -> Any:
-    if name == "ours":
-        return Ours(shell, where)
-    return Kishu(shell, where) if name == "kishu" else Whole(shell, where, name)
-
-
-def run_session(name: str, cells: list[str], where: Path) -> dict[str, Any]:
-    """CPU and wall seconds and bytes of each savepoint."""
-    shell = new_shell()
-    subject = competitor(name, shell, where)
-    cpu: list[float] = []
-    wall: list[float] = []
-    sizes: list[int] = []
-    if name == "kishu":
-        spent = [0.0, 0.0]
-
-        def timed(hook: Any) -> Any:
-            def run(argument: Any) -> None:
-                before = time.process_time(), time.perf_counter()
-                hook(argument)
-                spent[0] += time.process_time() - before[0]
-                spent[1] += time.perf_counter() - before[1]
-
-            return run
-
-        shell.events.register("pre_run_cell", timed(subject.kishu.pre_run_cell))
-        shell.events.register("post_run_cell", timed(subject.kishu.post_run_cell))
-    for cell in cells:
-        if name == "kishu":
-            spent[:], size_before = [0.0, 0.0], subject.size()
-        result = shell.run_cell(cell, store_history=name == "kishu", silent=False)
-        result.raise_error()
-        if name == "kishu":
-            cpu.append(spent[0])
-            wall.append(spent[1])
-            sizes.append(subject.size() - size_before)
-        else:
-            before = time.process_time(), time.perf_counter()
-            sizes.append(subject.save())
-            cpu.append(time.process_time() - before[0])
-            wall.append(time.perf_counter() - before[1])
-    figures: dict[str, Any] = {"cpu": cpu, "wall": wall, "bytes": sizes, "restore": None}
-    if name == "kishu":
-        try:
-            figures["restore"] = subject.restore_after_deletion()
-        except Exception as error:
-            print(f"the checkout failed: {type(error).__name__}: {error}", file=sys.stderr)
+def run_session(python: Path, name: str, cells: list[str], where: Path) -> dict[str, Any]:
+    """Processor and wall seconds and bytes of each savepoint, and what restoring the last one takes."""
+    worker = Host(where) if name == "ours" else None
+    socket = worker.socket if worker is not None else ""
+    figures: dict[str, Any] = {"cpu": [], "wall": [], "bytes": [], "worker": []}
+    try:
+        with kernel(python, name, where, socket) as session:
+            for cell in cells:
+                before = worker.cpu() if worker is not None else 0.0
+                size = disk(where) if name == "ours" else 0
+                session.run(cell)
+                taken = session.measured("after_cell")
+                by_worker = worker.cpu() - before if worker is not None else 0.0
+                figures["cpu"].append(taken["cpu"] + by_worker)
+                figures["worker"].append(by_worker)
+                figures["wall"].append(taken["wall"])
+                figures["bytes"].append(disk(where) - size if name == "ours" else taken["bytes"])
+            savepoint = newest(where) if name == "ours" else session.helper("head").strip()
+            figures["restore"] = attempt(session, savepoint, True)
+        if name != "kishu":
+            with kernel(python, name, where, socket) as fresh:
+                figures["restore_fresh"] = attempt(fresh, savepoint, False)
+    finally:
+        if worker is not None:
+            worker.close()
+    figures["disk"] = disk(where) if name in ("ours", "kishu") else sum(figures["bytes"])
     return figures
 
 
-def run_restore(name: str, where: Path) -> dict[str, Any]:
-    shell = new_shell()
-    subject = competitor(name, shell, where)
-    before = time.process_time(), time.perf_counter()
-    found = subject.restore()
-    spent = time.process_time() - before[0], time.perf_counter() - before[1]
-    return {"cpu": spent[0], "wall": spent[1], "variables": len(found)}
+def attempt(session: Kernel, savepoint: str, without: bool) -> dict[str, float] | None:
+    try:
+        return session.measured("restore", savepoint, without)
+    except RuntimeError as error:
+        print(f"  a restore failed: {error}", file=sys.stderr)
+        return None
+
+
+def disk(where: Path) -> int:
+    """What the files hold, without the notebook and without a database's log, which is emptied in the end."""
+    files = [path for path in where.rglob("*") if path.is_file() and path.suffix != ".ipynb"]
+    return sum(path.stat().st_size for path in files if not path.name.endswith(("-wal", "-shm")))
+
+
+def newest(where: Path) -> str:
+    """The last savepoint of the only execution there is."""
+    from jupyter_flows.store import open_store
+
+    store = open_store(f"sqlite:///{where}/store/store.sqlite")
+    try:
+        from jupyter_flows.engine import Engine, FlowLibrary
+
+        engine = Engine(store, FlowLibrary(where))
+        execution = engine.executions(limit=1).executions[0]
+        return str(max(engine.savepoints(execution.id), key=lambda one: one.number).id)
+    finally:
+        store.close()
 
 
 # --- the run ----------------------------------------------------------------------------------------------
 
 
 def environment() -> Path:
-    """The competitors' environment, made at the first run."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    where = cache / "jupyter-flows-benchmarks" / f"savepoints-{sys.version_info[0]}.{sys.version_info[1]}"
+    """The competitors' environment: one for each list of packages, made at its first run, never cleared."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "jupyter-flows-benchmarks"
+    packages = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
+    where = cache / f"savepoints-{sys.version_info[0]}.{sys.version_info[1]}-{packages}"
     done = where / "complete"
     if not done.exists():
         print(f"making {where} …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(where)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(where)], check=True)
         install = [str(where / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES]
         subprocess.run(install, check=True)
         done.touch()
     return where / "bin" / "python"
 
 
-def in_own_process(python: Path, *arguments: str) -> dict[str, Any] | None:
-    settings = {
-        **os.environ,
+def settings() -> dict[str, str]:
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_FLOWS")},
         "PYTHONPATH": str(ROOT),
         "JUPYTER_FLOWS_KEY": "benchmark",
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
     }
-    command = [str(python), "-m", "benchmarks.savepoints", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
-    for line in reversed(done.stdout.splitlines()):
-        if line.startswith("RESULT "):
-            found: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-            return found
-    print(f"  {' '.join(arguments[:3])} failed: {(done.stderr or done.stdout).strip()[-300:]}", flush=True)
-    return None
 
 
 def measure(python: Path, options: argparse.Namespace) -> dict[str, dict[str, list[dict[str, Any]]]]:
     figures: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    names = options.competitor or COMPETITORS
     for session in options.session or SESSIONS:
-        figures[session] = {name: [] for name in COMPETITORS}
+        figures[session] = {name: [] for name in names}
+        cells = SESSIONS[session](options.megabytes, options.objects)
         for turn in range(options.repeat):
-            order = COMPETITORS if turn % 2 == 0 else COMPETITORS[::-1]
-            for name in order:
+            for name in names if turn % 2 == 0 else names[::-1]:
                 with tempfile.TemporaryDirectory(prefix="savepoints-") as where:
-                    sizes = [str(options.megabytes), str(options.objects)]
-                    saved = in_own_process(python, "--worker", name, session, where, *sizes)
-                    if saved is None:
-                        continue
-                    if name != "kishu":
-                        saved["restore"] = in_own_process(python, "--restorer", name, session, where, *sizes)
-                    figures[session][name].append(saved)
+                    try:
+                        figures[session][name].append(run_session(python, name, cells, Path(where)))
+                    except RuntimeError as error:
+                        print(f"  {name} failed in {session}: {error}", file=sys.stderr)
+        show_session(session, figures[session])
     return figures
 
 
@@ -365,8 +277,8 @@ def median(runs: list[dict[str, Any]], key: str) -> float | None:
     return statistics.median(sum(run[key]) for run in runs) if runs else None
 
 
-def restore_time(runs: list[dict[str, Any]]) -> float | None:
-    found = [run["restore"]["cpu"] for run in runs if run["restore"] is not None]
+def restored(runs: list[dict[str, Any]], key: str, what: str = "cpu") -> float | None:
+    found = [run[key][what] for run in runs if run.get(key) is not None]
     return statistics.median(found) if found else None
 
 
@@ -379,49 +291,71 @@ def ratio(ours: float | None, theirs: float | None) -> float | None:
 _UNTOUCHING = ("counter +=", "total +=", "note =")
 
 
-def summary(figures: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:
-    def total(name: str, key: str) -> float | None:
-        found = [median(by_name[name], key) for by_name in figures.values()]
-        return None if None in found else sum(value for value in found if value is not None)
-
-    def restores(name: str) -> float | None:
-        found = [restore_time(by_name[name]) for by_name in figures.values()]
-        return None if None in found else sum(value for value in found if value is not None)
-
-    untouched = {}
+def untouched(figures: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, float]:
+    """Milliseconds on the wall of a savepoint after a cell that touched nothing large."""
+    found = {}
     for session, cells in (("data", data_cells(1, 1)), ("objects", object_cells(1, 1))):
+        quiet = [number for number, cell in enumerate(cells) if cell.startswith(_UNTOUCHING)]
         for run in figures.get(session, {}).get("ours", []):
-            quiet = [
-                n for n, cell in enumerate(cells) if cell.startswith(("counter +=", "total +=", "note ="))
-            ]
-            untouched[session] = statistics.median(run["wall"][n] for n in quiet) * 1000
+            found[session] = statistics.median(run["wall"][number] for number in quiet) * 1000
+    return found
+
+
+def summary(figures: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:
+    def total(name: str, other: str, figure: Any) -> float | None:
+        """The ratio of two sums over the sessions that both of them did whole."""
+        both = [(figure(by.get(name, [])), figure(by.get(other, []))) for by in figures.values()]
+        both = [(one, two) for one, two in both if one is not None and two is not None]
+        return ratio(sum(one for one, _ in both), sum(two for _, two in both)) if both else None
+
+    def cpu(runs: list[dict[str, Any]]) -> float | None:
+        return median(runs, "cpu")
+
+    def size(runs: list[dict[str, Any]]) -> float | None:
+        return statistics.median(run["disk"] for run in runs) if runs else None
+
     return {
-        "time_vs_kishu": ratio(total("ours", "cpu"), total("kishu", "cpu")),
-        "time_vs_dill": ratio(total("ours", "cpu"), total("dill", "cpu")),
-        "time_vs_cloudpickle": ratio(total("ours", "cpu"), total("cloudpickle", "cpu")),
-        "bytes_vs_kishu": ratio(total("ours", "bytes"), total("kishu", "bytes")),
-        "restore_vs_kishu": ratio(restores("ours"), restores("kishu")),
-        "restore_vs_dill": ratio(restores("ours"), restores("dill")),
-        "untouched_ms": untouched,
+        "time_vs_kishu": total("ours", "kishu", cpu),
+        "time_vs_dill": total("ours", "dill", cpu),
+        "time_vs_cloudpickle": total("ours", "cloudpickle", cpu),
+        "bytes_vs_kishu": total("ours", "kishu", size),
+        "restore_vs_kishu": total("ours", "kishu", lambda runs: restored(runs, "restore")),
+        "restore_vs_dill": total("ours", "dill", lambda runs: restored(runs, "restore_fresh")),
+        "untouched_ms": untouched(figures),
         "hash_vs_memcpy": hash_vs_memcpy(),
     }
 
 
-def show(figures: dict[str, dict[str, list[dict[str, Any]]]], found: dict[str, Any]) -> None:
-    titles = ("cpu s", "wall s", "ms/cell", "MB", "restore s")
-    print(f"{'session':10}{'competitor':14}" + "".join(f"{title:>10}" for title in titles))
+_TITLES = ("cpu s", "wall s", "ms/cell", "median ms", "MB", "restore s", "fresh s")
+
+
+def show_session(session: str, by_name: dict[str, list[dict[str, Any]]]) -> None:
+    print(f"{session:10}{'competitor':14}" + "".join(f"{title:>11}" for title in _TITLES))
+    for name, runs in by_name.items():
+        if not runs:
+            print(f"{'':10}{name:14}{'failed':>11}")
+            continue
+        cpu, wall = median(runs, "cpu") or 0.0, median(runs, "wall") or 0.0
+        figures = [
+            *(cpu, wall, cpu / len(runs[0]["cpu"]) * 1000, statistics.median(runs[0]["cpu"]) * 1000),
+            statistics.median(run["disk"] for run in runs) / 1e6,
+            *(restored(runs, "restore"), restored(runs, "restore_fresh")),
+        ]
+        print(f"{'':10}{name:14}" + "".join(f"{'-' if f is None else f'{f:.2f}':>11}" for f in figures))
+    sys.stdout.flush()
+
+
+def show_cells(figures: dict[str, dict[str, list[dict[str, Any]]]], options: argparse.Namespace) -> None:
+    """What each cell's savepoint took: milliseconds of the processor, kilobytes."""
     for session, by_name in figures.items():
-        for name, runs in by_name.items():
-            if not runs:
-                print(f"{session:10}{name:14}{'failed':>10}")
-                continue
-            cpu, wall, size = (median(runs, key) or 0 for key in ("cpu", "wall", "bytes"))
-            restore = restore_time(runs)
-            cell = cpu / len(runs[0]["cpu"]) * 1000
-            last = "failed" if restore is None else f"{restore:.2f}"
-            print(f"{session:10}{name:14}{cpu:10.2f}{wall:10.2f}{cell:10.1f}{size / 1e6:10.1f}{last:>10}")
-    for key, value in found.items():
-        print(f"{key:22}{value if not isinstance(value, float) else round(value, 3)}")
+        names = [name for name, runs in by_name.items() if runs]
+        print(f"\n{session}: ms and kB per cell\n" + "".join(f"{name:>22}" for name in names))
+        for number, cell in enumerate(SESSIONS[session](options.megabytes, options.objects)):
+            row = [by_name[name][-1] for name in names]
+            figures_of = (
+                f"{run['cpu'][number] * 1000:11.1f}{run['bytes'][number] / 1000:11.0f}" for run in row
+            )
+            print("".join(figures_of), "", cell.splitlines()[0][:60])
 
 
 def main() -> None:
@@ -431,24 +365,22 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--session", action="append", choices=list(SESSIONS))
+    parser.add_argument("--competitor", action="append", choices=COMPETITORS)
+    parser.add_argument("--cells", action="store_true", help="show each cell")
+    parser.add_argument("--host", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.host is not None:
+        host(options.host)
+        return
     figures = measure(environment(), options)
+    if options.cells:
+        show_cells(figures, options)
     found = summary(figures)
-    show(figures, found)
+    for key, value in found.items():
+        print(f"{key:22}{round(value, 4) if isinstance(value, float) else value}")
     if options.json is not None:
         options.json.write_text(json.dumps({**found, "sessions": figures}, indent=1))
 
 
-def worker(kind: str, name: str, session: str, where: str, megabytes: str, objects: str) -> None:
-    if kind == "--worker":
-        result = run_session(name, SESSIONS[session](int(megabytes), int(objects)), Path(where))
-    else:
-        result = run_restore(name, Path(where))
-    print("\nRESULT " + json.dumps(result), flush=True)
-
-
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] in ("--worker", "--restorer"):
-        worker(*sys.argv[1:7])
-    else:
-        main()
+    main()

@@ -25,6 +25,7 @@ from .manifest import Group
 from .memo import Memo
 from .pickling import PROTOCOL, GroupPickler, Pickled
 from .references import is_importable
+from .standing import is_seen_by_nobody, look_again
 
 # Sharing one of these cannot be seen: they never change, and nobody asks which of two equal ones it is.
 _CONSTANTS: frozenset[type[Any]] = frozenset(
@@ -69,6 +70,7 @@ class Found:
 
 def find_groups(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
     """The groups of these variables, pickled."""
+    look_again()
     first = _as_before(objects, pickler, earlier)
     seen = {name for found in first for name in found.names}
     for name, value in objects.items():
@@ -132,6 +134,8 @@ def _links(memo: Memo, identity: int) -> bool:
     if identity in memo.by_value:
         return True  # a class, function or cell that is kept by value
     subject = memo.subject(identity)
+    if is_seen_by_nobody(subject):
+        return False
     kind = type(subject)
     if kind in _CONTAINERS:
         return bool(subject) or kind not in (tuple, frozenset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jupyter_flows import snapshot
 
 from .conftest import Session
@@ -146,3 +148,23 @@ def test_deep_nesting(session: Session) -> None:
     while at:
         depth, at = depth + 1, at[0]
     assert depth == 20_000
+
+
+def test_what_a_library_gives_to_all_its_objects_links_none_of_them(session: Session) -> None:
+    pytest.importorskip("matplotlib")
+    session.run("""
+        import matplotlib
+        from matplotlib.figure import Figure
+        first, second, limits = Figure(), Figure(), (1.5, 'auto')
+        for figure in (first, second):
+            figure.subplots().plot([1, 2], [3, 4], marker='o')
+            figure.limits = limits
+        axes = first.axes[0]
+    """)
+    manifest = session.save()
+    groups = {name: group.names for group in manifest.body.groups for name in group.names}
+    assert groups["globals/first"] == ("globals/first", "globals/axes")
+    assert groups["globals/second"] == ("globals/second",)
+    after = session.load()
+    assert after["first"].axes[0] is after["axes"]
+    assert len(after["second"].axes[0].lines) == 1
