@@ -160,6 +160,7 @@ def test_what_a_library_gives_to_all_its_objects_links_none_of_them(session: Ses
             figure.subplots().plot([1, 2], [3, 4], marker='o')
             figure.limits = limits
         axes = first.axes[0]
+        del figure
     """)
     manifest = session.save()
     groups = {name: group.names for group in manifest.body.groups for name in group.names}
