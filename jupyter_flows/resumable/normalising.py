@@ -209,11 +209,11 @@ class _Lowering:
 
         return Spiller(self._suspends, is_stable, new_name)
 
-    def _spilled(self, spiller: Spiller, node: ast.expr) -> ast.expr:
+    def _spilled(self, spiller: Spiller, node: ast.expr, is_certain: bool = True) -> ast.expr:
         for inner in walk(node):
             if isinstance(inner, ast.Lambda):
                 self._lambda(inner)
-        rewritten = spiller.expression(node)
+        rewritten = spiller.expression(node) if is_certain else spiller.perhaps(node)
         assert isinstance(rewritten, ast.expr)
         return rewritten
 
@@ -246,6 +246,13 @@ class _Lowering:
                 value[:] = [
                     self._spilled(spiller, one) if isinstance(one, ast.expr) else one for one in value
                 ]
+        return [node, *spiller.cleanup(node)]
+
+    def _Assert(self, node: ast.Assert) -> list[ast.stmt]:
+        spiller = self._spiller(node)
+        node.test = self._spilled(spiller, node.test)
+        if node.msg is not None:
+            node.msg = self._spilled(spiller, node.msg, is_certain=False)
         return [node, *spiller.cleanup(node)]
 
     def _Global(self, _: ast.Global) -> list[ast.stmt]:

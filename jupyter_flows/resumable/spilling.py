@@ -105,6 +105,13 @@ class Spiller:
             self._keep_callee(node)
         return node
 
+    def perhaps(self, node: ast.AST) -> ast.AST:
+        """The same for an expression that may not be evaluated at all, as the message of an assertion."""
+        self._depth += 1
+        rewritten = self.expression(node)
+        self._depth -= 1
+        return rewritten
+
     def _is_doubtful(self, name: ast.Name) -> bool:
         return name.id in self._suspends.rebound and needs_keeping(name, self._is_stable)
 
