@@ -99,7 +99,8 @@ class Cancellation:
 def _is_in_flow(frame: FrameType | None) -> bool:
     """Whether a flow's code runs there, or what it called; not what calls it."""
     while frame is not None:
-        if resumable.unit_of(frame.f_code) is not None:
+        unit = resumable.unit_of(frame.f_code)
+        if unit is not None and not unit.library:  # what a flow borrows runs for others too
             return True
         if str(frame.f_globals.get("__name__")).startswith("jupyter_flows."):
             return False

@@ -24,7 +24,21 @@ from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
 from .operations import running_method
-from .rebuilding import AWAITS, CALL, DELEGATES, FOR, INIT, MADE, NEXT, OPERATES, PULLS, STATE
+from .rebuilding import (
+    AWAITS,
+    AWAITS_END,
+    CALL,
+    CLOSES,
+    DELEGATES,
+    FOR,
+    INIT,
+    MADE,
+    NEXT,
+    OPERATES,
+    PULLS,
+    STATE,
+    Variant,
+)
 from .variables import locals_of
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
@@ -51,7 +65,8 @@ def _chain(frame: types.FrameType) -> list[types.FrameType]:
     above: types.FrameType | None = frame
     base = -1
     while above is not None:
-        if units.unit_of(above.f_code) is not None:
+        unit = units.unit_of(above.f_code)
+        if unit is not None and not unit.library:
             base = len(every)
         every.append(above)
         above = above.f_back
@@ -99,13 +114,22 @@ def _captured_frame(
     variables = variables_of(frame, scope)
     role, generator = _role_and_generator(frame, inner, callee, node, scope, variables)
     kept = _kept(frame, where, role, variables)
-    if role == AWAITS and isinstance(generator, types.AsyncGeneratorType):
+    if role in (AWAITS, AWAITS_END) and isinstance(generator, types.AsyncGeneratorType):
         kept.variables[_awaited_name(node)] = generator
+    _forget_steps(kept, scope)
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
     compiled_variant(kept, check_only=True)
     return kept, generator
+
+
+def _forget_steps(kept: Frame, scope: units.Scope) -> None:
+    """Steps of asynchronous generators that were awaited, and wait no more, keep nothing from going on."""
+    steps = [name for name, value in kept.variables.items() if name[0] == "." and coroutines.is_step(value)]
+    if steps:
+        needed = Variant(scope, kept.steps, kept.variables, kept.role).needed
+        kept.variables.update(dict.fromkeys([name for name in steps if name not in needed]))
 
 
 def _role_and_generator(
@@ -119,7 +143,7 @@ def _role_and_generator(
     """How a frame runs the next one, and the generator or coroutine that it runs so. Raises Refused."""
     flags = inner.f_code.co_flags if inner is not None else 0
     if inner is not None and flags & coroutines.ASYNC_FLAGS:
-        return AWAITS, _awaiting(frame, inner, node, scope, variables)
+        return _awaiting(frame, inner, node, scope, variables)
     if inner is not None and flags & inspect.CO_GENERATOR:
         return _iterating(frame, inner, node, scope, variables)
     if isinstance(node, ast.Call):
@@ -158,7 +182,7 @@ def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, 
     for name, value in variables.items():
         if is_kept(name) and name not in kept.cells:
             kept.variables[name] = value
-    kept.module = _module_of(frame)
+    kept.module = unit.library or _module_of(frame)
     return kept
 
 
@@ -182,7 +206,7 @@ def _iterating(
 ) -> tuple[str, Any]:
     """How a frame runs the generator above it, and that generator. Raises Refused."""
     site = Site(frame, variables, scope.class_name, scope.names)
-    role, found = CALL, None
+    role, found, called = CALL, None, None
     going_on = getattr(variables.get(NEXT), "__self__", None)
     if (
         isinstance(going_on, types.GeneratorType)
@@ -207,6 +231,8 @@ def _iterating(
             found = None
     if not isinstance(found, types.GeneratorType) or found.gi_frame is not inner:
         raise Refused(f"`{text_of(node)}` runs a generator in a way that cannot be gone on from")
+    if isinstance(node, ast.Call) and getattr(called, "__name__", "") == "close":
+        role = CLOSES
     return role, found
 
 
@@ -216,15 +242,17 @@ def _awaiting(
     node: ast.AST,
     scope: units.Scope,
     variables: dict[str, Any],
-) -> Any:
-    """The coroutine or asynchronous generator that a frame awaits. Raises Refused."""
-    found = None
+) -> tuple[str, Any]:
+    """How a frame awaits, and the coroutine or asynchronous generator that it awaits. Raises Refused."""
+    found = value = None
     if isinstance(node, ast.Await):
         value = Site(frame, variables, scope.class_name, scope.names).value(node.value)
         found = value if coroutines.frame_of(value) is inner else coroutines.awaited(value, inner)
     if found is None or _awaited_name(node) is None:
         raise Refused(f"`{text_of(node)}` awaits in a way that cannot be gone on from")
-    return found
+    if value is found and isinstance(found, types.AsyncGeneratorType):  # it goes on after a savepoint
+        return units.role_in(frame.f_code), found
+    return AWAITS_END if coroutines.is_closing(value) else AWAITS, found
 
 
 def _awaited_name(node: ast.AST) -> Any:
@@ -430,6 +458,9 @@ def _made(inner: types.FrameType) -> Any:
 
 def _site(frame: types.FrameType) -> Place:
     unit = units.unit_of(frame.f_code)
+    while unit is not None and unit.library and frame.f_back is not None:  # what a person knows of
+        frame = frame.f_back
+        unit = units.unit_of(frame.f_code)
     line = frame.f_lineno or 0
     if unit is None:
         return Place(line, "", frame.f_code.co_qualname, "")

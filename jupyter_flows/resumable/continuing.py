@@ -12,15 +12,28 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from . import units
+from . import borrowed, units
 from .coroutines import SUSPENDABLE
 from .normalising import CELLS
 from .operands import Refused, Steps
-from .rebuilding import AWAITS, DELEGATES, FOR, MADE, NEXT, VARIANT_NAME, Variant, function_tree
+from .rebuilding import (
+    AWAITS,
+    AWAITS_END,
+    CLOSES,
+    DELEGATES,
+    FOR,
+    MADE,
+    NEXT,
+    VARIANT_NAME,
+    Variant,
+    function_tree,
+)
 from .temporaries import is_temporary
 from .walking import located
 
 GENERATOR = ".generator"  # the generator object that a frame belongs to
+#: How a frame waits that has the inner frame's generator in a variable.
+_ITERATING = (FOR, DELEGATES, AWAITS, AWAITS_END)
 
 
 class NotResumable(RuntimeError):
@@ -184,15 +197,17 @@ class Continuation:
         inner = _delivery(value, error)
         del value, error
         frame = frames[0]
+        roles = [frame.role for frame in frames]
         for frame in reversed(frames[1:]):
+            roles.pop()
             if GENERATOR in frame.variables:
-                inner = _started_later(frame, inner)
+                inner = _started_later(frame, inner, roles[-1])
             else:
                 inner = revived(frame, inner, namespace)
         base = frames[0]
         del frames[:], frame
         if GENERATOR in base.variables:
-            inner = _started_later(base, inner)
+            inner = _started_later(base, inner, "")
         elif base.place != "<module>":
             inner = revived(base, inner, namespace)
         else:
@@ -338,7 +353,7 @@ def values_of(frame: Frame, compiled: Compiled, inner: Any) -> tuple[Any, ...]:
     values = [value for name, value in frame.variables.items() if name != GENERATOR]
     cells = [frame.cells] if frame.cells else []
     frame.variables = {}
-    if frame.role in (FOR, DELEGATES, AWAITS):  # its iterator is the inner frame
+    if frame.role in _ITERATING:  # its iterator is the inner frame
         inner = None
     return (*values, *(True for _ in compiled.flags), inner, *cells)
 
@@ -350,7 +365,9 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     except (Refused, KeyError, LookupError) as reason:
         raise NotResumable(f"{frame.function} cannot go on: {reason}") from None
     assert compiled is not None
-    if frame.module:
+    if compiled.unit.library:
+        namespace = borrowed.names_of(compiled.unit.library)
+    elif frame.module:
         module = sys.modules.get(frame.module)
         if module is None:
             raise NotResumable(f"the module {frame.module}, which {frame.function} belongs to, is missing")
@@ -365,15 +382,22 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     return function
 
 
-def _started_later(frame: Frame, inner: Any) -> Any:
-    """Fill in the generator that the frame below iterates; what its `next` gives is the site's value."""
-    from .generators import fill, holder_of
+def _started_later(frame: Frame, inner: Any, role: str) -> Any:
+    """Fill in the generator that the frame below iterates; what its `next` gives is the site's value.
+
+    `role`: how the frame below runs it. One that is being closed is brought to where C can close it.
+    """
+    from .generators import fill, holder_of, step
 
     generator = frame.variables[GENERATOR]
     if not isinstance(generator, SUSPENDABLE):
         raise NotResumable(f"the generator {frame.function} is missing")
     holder_of(generator).frame = frame
     fill(generator, inner)
+    if role in (CLOSES, AWAITS_END):
+        holder_of(generator).insert(0, True)
+        step(generator)
+        return generator.close if role == CLOSES else None
     return generator.__next__ if isinstance(generator, types.GeneratorType) else None
 
 
@@ -390,7 +414,7 @@ def _run_module(frame: Frame, waiting: list[Any], namespace: dict[str, Any]) -> 
     frame.variables = {}
     namespace |= dict.fromkeys(compiled.flags, True)
     inner = waiting.pop()
-    namespace[NEXT] = None if frame.role in (FOR, DELEGATES, AWAITS) else inner
+    namespace[NEXT] = None if frame.role in _ITERATING else inner
     del inner
     if compiled.code.co_flags & inspect.CO_COROUTINE:
         return _swept_after(eval(compiled.code, namespace), prefix, namespace)

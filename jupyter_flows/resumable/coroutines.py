@@ -72,6 +72,19 @@ def awaited(value: Any, inner: types.FrameType) -> Any:
     return None
 
 
+def is_step(value: Any) -> bool:
+    """Whether it is what `anext`, `asend`, `athrow` or `aclose` of an asynchronous generator give."""
+    return type(value).__name__ in ("async_generator_asend", _THROWING)
+
+
+def is_closing(value: Any) -> bool:
+    """Whether it is what `aclose` gives: a step that has an exception to throw, and none was named."""
+    return type(value).__name__ == _THROWING and len(gc.get_referents(value)) == 1
+
+
+_THROWING = "async_generator_athrow"
+
+
 def finish_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine of a flow to its end, in an event loop of its own; gives what it returns.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from . import moving, units
+from . import borrowed, moving, units
 
 
 def reduce_function(function: types.FunctionType) -> tuple[Any, ...]:
@@ -30,7 +30,14 @@ def reduce_function(function: types.FunctionType) -> tuple[Any, ...]:
         "dict": dict(function.__dict__),
     }
     digest, where = place
-    return _rebuilt, (digest, where, function.__globals__, names), state, None, None, _restore
+    namespace = globals_of(function.__code__, function.__globals__)
+    return _rebuilt, (digest, where, namespace, names), state, None, None, _restore
+
+
+def globals_of(code: types.CodeType, namespace: dict[str, Any]) -> Any:
+    """How the globals of a unit's code are pickled: as they are, or by the name of the library's module."""
+    unit = units.unit_of(code)
+    return borrowed.Names(unit.library) if unit is not None and unit.library else namespace
 
 
 def _rebuilt(

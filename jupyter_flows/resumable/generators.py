@@ -16,6 +16,7 @@ from typing import Any
 from . import moving, units
 from .continuing import Frame, NotResumable, compiled_variant, values_of
 from .coroutines import code_of, frame_of, is_running, is_unstarted
+from .functions import globals_of
 from .operands import Refused
 from .rebuilding import DELEGATED, START, STATE, YIELDED
 from .variables import locals_of
@@ -31,7 +32,7 @@ def reduce_generator(generator: Any) -> tuple[Any, ...]:
     if standing is None:
         kind = type(generator).__name__
         return _exhausted, (generator.__name__, generator.__qualname__, kind)
-    namespace = standing.f_globals
+    namespace = globals_of(standing.f_code, standing.f_globals)
     holder = locals_of(standing).get(STATE)
     if isinstance(holder, _Holder) and not holder:  # loaded, and still to be gone on with
         frame = holder.frame
@@ -192,10 +193,10 @@ def _go_to_yield(generator: Any, variables: dict[str, Any]) -> None:
         holder.unstarted = frame.variables
     fill(generator, None)
     if frame.role != START:
-        _step(generator)
+        step(generator)
 
 
-def _step(generator: Any) -> None:
+def step(generator: Any) -> None:
     """Drive a rebuilt generator to the place where it waits."""
     if isinstance(generator, types.GeneratorType):
         next(generator)

@@ -26,6 +26,8 @@ _METHODS = frozenset(
 _API = frozenset({"this", "system"})
 _PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "deleter"})
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
+#: Managers of the standard library that call, when they are left, what the flow gave them.
+_LEAVING = frozenset({"ExitStack", "AsyncExitStack", "closing"})
 _UNKNOWN = "?"
 #: Who says one of these may reach a namespace under any name.
 _REFLECTIVE = frozenset({"modules", "import_module", "__import__", "globals", "vars", "__dict__"})
@@ -51,6 +53,8 @@ class Knowledge:
         """Take in one unit: the author's tree."""
         modules = _modules(tree)
         for node in walk(tree):
+            if isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _LEAVING:
+                self._candidates.setdefault("__exit__", set()).add(_UNKNOWN)
             if isinstance(node, ast.Global):
                 self.rebound.update(node.names)
             elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):

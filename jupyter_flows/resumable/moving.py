@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import units
+from .borrowed import library_of
 from .continuing import GENERATOR, Continuation, Frame, NotResumable, Place, compiled_variant
 from .matching import Match, Position, SourceTree, Unmatched, find_function, header, match_place, position_of
 from .normalising import CELLS
@@ -97,7 +98,8 @@ class Move:
 
     def frame(self, frame: Frame) -> Moved:
         """The frame in the new code; of its variables only the names are looked at. Raises CodeChanged."""
-        if frame.unit in self.new or self.pairs.get(frame.unit) == frame.unit:
+        is_library = bool(library_of(units.unit_source(frame.unit).source))
+        if frame.unit in self.new or self.pairs.get(frame.unit) == frame.unit or is_library:
             return Moved(frame, {}, ())
         if frame.rules != units.RULES:
             raise self._refused(
@@ -125,7 +127,7 @@ class Move:
         if digest in self.new or "<lambda>" in place or "." in place.split("."):
             return digest, place
         unit = units.unit(digest)
-        scope = unit.by_place.get(place)
+        scope = unit.by_place.get(place) if not unit.library else None
         if scope is None or not isinstance(scope.node, ast.FunctionDef | ast.AsyncFunctionDef):
             return digest, place
         if scope.node.name.startswith("."):

@@ -66,14 +66,22 @@ class Frame:
 
 
 def normalise(
-    tree: ast.Module, prefix: str, interactive: bool, foreseen: frozenset[str] = frozenset()
+    tree: ast.Module,
+    prefix: str,
+    interactive: bool,
+    foreseen: frozenset[str] = frozenset(),
+    catches_all: bool = False,
 ) -> tuple[ast.Module, frozenset[str]]:
     """The tree that is compiled and run instead of the author's, and the foreseen names it depends on.
 
     Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
     `interactive` sends the value of a last expression to `sys.displayhook`; `foreseen`: special methods and
-    attributes that may reach the Flow API (`knowledge`).
+    attributes that may reach the Flow API (`knowledge`); `catches_all`: its handlers may catch life-cycle
+    signals, for they pass on what they catch.
     """
+    for node in walk(tree) if catches_all else ():
+        if isinstance(node, ast.ExceptHandler):
+            node.is_ours = True  # type: ignore[attr-defined]
     bound = _bound_names(analyse(tree))
     implicit = Implicit(foreseen, bound, prefix)
     if foreseen or any(isinstance(one, ast.AsyncWith | ast.AsyncFor) for one in walk(tree)):

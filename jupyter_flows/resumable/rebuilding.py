@@ -25,6 +25,8 @@ VARIANT_NAME = "<variant>"
 #: statement; or it iterates a generator that is under way, by `for` or by `yield from`.
 CALL, INIT, YIELDED, DELEGATED, START = "call", "init", "yielded", "delegated", "start"
 FOR, DELEGATES, AWAITS = "for", "delegates", "awaits"
+#: Or it closes a generator that is under way, by its `close`, or awaits its `aclose`.
+CLOSES, AWAITS_END = "closes", "awaits end"
 #: Or it takes the next item for ``next(iterator, default)``, or runs an operand's method ("op INDEX METHOD").
 PULLS, OPERATES = "pulls", "op "
 MADE = ".made"  # the object that an `__init__` under way makes
@@ -72,7 +74,7 @@ class Variant:
             self.needed.add(MADE)
         values = ast.copy_location(ast.Tuple([site, *made, *drop], ast.Load()), target)
         at_site: ast.expr = ast.Subscript(values, build.constant(len(made), target), ast.Load())
-        if self._role in (YIELDED, DELEGATED, DELEGATES, AWAITS):
+        if self._role in (YIELDED, DELEGATED, DELEGATES, AWAITS, AWAITS_END):
             at_site = self._at_yield(target)
         if self._role.startswith(OPERATES):
             at_site = self._operation(target, at_site)
@@ -105,8 +107,9 @@ class Variant:
             return replaced(target, value=None)  # type: ignore[no-any-return]
         assert isinstance(target, ast.YieldFrom | ast.Await)
         iterator = reread(target.value, self._scope.is_stable, self.needed)
-        if self._role == AWAITS:
-            iterator = build.helper("awaitable", iterator, at=target)
+        if self._role in (AWAITS, AWAITS_END):
+            helper = "awaitable" if self._role == AWAITS else "awaitable end"
+            iterator = build.helper(helper, iterator, at=target)
         if self._role == DELEGATED:
             iterator = build.helper("delegated", iterator, at=target)
         return replaced(target, value=iterator)  # type: ignore[no-any-return]
@@ -412,7 +415,9 @@ def function_tree(
     # `super()` looks at the first parameter, so the variant has the same one.
     first = [one.arg for one in [*node.args.posonlyargs, *node.args.args][:1] if one.arg not in exposed]
     body += [build.delete([one], at) for one in first if one not in names]
-    body += [unpacking(names, at), build.delete([STATE], at), *variant.statements]
+    body.append(unpacking(names, at))
+    body += [_entry(at)] if is_generator else []
+    body += [build.delete([STATE], at), *variant.statements]
     if is_generator:
         give = ast.copy_location(ast.Yield(None), at)
         body.append(ast.copy_location(ast.If(build.constant(False, at), [build.expression(give)], []), at))
@@ -429,6 +434,14 @@ def function_tree(
         bound.insert(0, ast.copy_location(ast.Global([scope.class_name]), at))
     factory = _definition(ast.FunctionDef(".factory", nothing, [*bound, inner], [], None), at)
     return located(ast.Module([factory], []))
+
+
+def _entry(at: ast.AST) -> ast.stmt:
+    """``if STATE: try: yield …``: one that goes on while it is being closed is closed here, by C as before."""
+    wait = build.expression(ast.copy_location(ast.Yield(None), at))
+    caught = ast.copy_location(ast.ExceptHandler(None, None, [ast.copy_location(ast.Pass(), at)]), at)
+    protected = ast.copy_location(ast.Try([wait], [caught], [], []), at)
+    return ast.copy_location(ast.If(build.load(STATE, at), [protected], []), at)
 
 
 def _definition(node: Any, at: ast.AST) -> ast.stmt:

@@ -224,6 +224,11 @@ def _awaitable(running: Any) -> Any:
     return running.__anext__() if isinstance(running, types.AsyncGeneratorType) else running
 
 
+def _awaitable_end(running: Any) -> Any:
+    """What to await for a rebuilt asynchronous generator that is being closed."""
+    return running.aclose()
+
+
 def _calling(function: Any) -> Any:
     """An iterator of one item: what the function returns; it ends where the function says so."""
     return map(operator.call, (function,))
@@ -243,6 +248,7 @@ HELPERS: dict[str, Any] = {
     "finished": finished,
     "calling": _calling,
     "awaitable": _awaitable,
+    "awaitable end": _awaitable_end,
     "end": _end,
     "manager": _managing,
     "async manager": _managing_async,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from . import scopes
+from . import borrowed, scopes
 from .knowledge import KNOWN
 from .normalising import normalise
 from .operands import Steps
@@ -66,7 +66,8 @@ class Unit:
     """One compiled piece of flow source: run it with ``exec(unit.code, namespace)``.
 
     Attributes: `source`, `filename`, `interactive` as given; `digest` names the unit, the same for the same
-    source everywhere; `code`; `is_normalised` is False for the rare source that Python compiles but its
+    source everywhere; `code`; `library`, the module of the standard library that it is borrowed for, or "";
+    `is_normalised` is False for the rare source that Python compiles but its
     normalised form not (nested too deep): it runs, and its savepoints are inexact.
     """
 
@@ -78,7 +79,10 @@ class Unit:
         self.interactive = interactive
         self.digest = digest_of(source, interactive)
         original = ast.parse(source, filename)
-        KNOWN.learn(original)
+        self.library = borrowed.library_of(source)
+        if not self.library:
+            KNOWN.learn(original)
+            borrowed.install(original, _borrowed_unit)
         if foreseen is None:
             foreseen = KNOWN.foreseen()
         # The author's own errors and warnings, exactly as Python gives them.
@@ -88,7 +92,8 @@ class Unit:
         self.is_normalised = True
         self.tree: ast.Module
         try:
-            tree, used = normalise(ast.parse(source, filename), self.digest[:6], interactive, foreseen)
+            author = ast.parse(source, filename)
+            tree, used = normalise(author, self.digest[:6], interactive, foreseen, bool(self.library))
             self.tree = tree
             self.digest = named(self.digest, used)
             self.code = self.compiled(self.tree)
@@ -370,6 +375,13 @@ def compile_unit(source: str, filename: str, interactive: bool = False) -> Unit:
     unit = Unit(source, filename, interactive)
     _units[unit.digest] = unit
     _sources[unit.digest] = UnitSource(source, os.path.basename(filename), interactive)
+    return unit
+
+
+def _borrowed_unit(source: str, filename: str) -> Unit:
+    unit = Unit(source, filename, False, borrowed.FORESEEN)
+    _units[unit.digest] = unit
+    _sources[unit.digest] = UnitSource(source, os.path.basename(filename), False)
     return unit
 
 
