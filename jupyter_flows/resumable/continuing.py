@@ -397,7 +397,7 @@ def _started_later(frame: Frame, inner: Any, role: str) -> Any:
     if role in (CLOSES, AWAITS_END):
         holder_of(generator).insert(0, True)
         step(generator)
-        return generator.close if role == CLOSES else None
+        return getattr(generator, "close", None)  # of an asynchronous one nothing is called
     return generator.__next__ if isinstance(generator, types.GeneratorType) else None
 
 

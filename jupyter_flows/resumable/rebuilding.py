@@ -437,7 +437,7 @@ def function_tree(
 
 
 def _entry(at: ast.AST) -> ast.stmt:
-    """``if STATE: try: yield …``: one that goes on while it is being closed is closed here, by C as before."""
+    """``if STATE: try: yield …``: one that goes on while it is being closed is closed here, by C."""
     wait = build.expression(ast.copy_location(ast.Yield(None), at))
     caught = ast.copy_location(ast.ExceptHandler(None, None, [ast.copy_location(ast.Pass(), at)]), at)
     protected = ast.copy_location(ast.Try([wait], [caught], [], []), at)

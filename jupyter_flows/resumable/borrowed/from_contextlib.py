@@ -40,7 +40,7 @@ class _GeneratorContextManager:
         except StopIteration:
             raise RuntimeError("generator didn't yield") from None
 
-    def __exit__(self: Any, typ: Any, value: Any, traceback: Any) -> Any:
+    def __exit__(self: Any, typ: Any, value, traceback: Any) -> Any:  # type: ignore[no-untyped-def]
         if typ is None:
             try:
                 next(self.gen)
@@ -58,7 +58,7 @@ class _GeneratorContextManager:
                 is_wrapped = isinstance(raised, RuntimeError) and isinstance(value, StopIteration)
                 if raised is not value and not (is_wrapped and raised.__cause__ is value):
                     raise
-                value.__traceback__ = traceback
+                value.__traceback__ = traceback  # type: ignore[union-attr]
                 return False
             message = "generator didn't stop after throw()"
         try:
@@ -75,7 +75,7 @@ class _AsyncGeneratorContextManager:
         except StopAsyncIteration:
             raise RuntimeError("generator didn't yield") from None
 
-    async def __aexit__(self: Any, typ: Any, value: Any, traceback: Any) -> Any:
+    async def __aexit__(self: Any, typ: Any, value, traceback: Any):  # type: ignore[no-untyped-def]
         if typ is None:
             try:
                 await anext(self.gen)
@@ -94,7 +94,7 @@ class _AsyncGeneratorContextManager:
                 is_wrapped = isinstance(raised, RuntimeError) and isinstance(value, ends)
                 if raised is not value and not (is_wrapped and raised.__cause__ is value):
                     raise
-                value.__traceback__ = traceback
+                value.__traceback__ = traceback  # type: ignore[union-attr]
                 return False
             message = "generator didn't stop after athrow()"
         try:
@@ -132,7 +132,7 @@ class aclosing:
 class _BaseExitStack:
     @staticmethod
     def _create_cb_wrapper(callback, /, *args, **kwds):  # type: ignore[no-untyped-def]
-        def _exit_wrapper(exc_type, exc, tb):  # type: ignore[no-untyped-def]
+        def _exit_wrapper(*_):  # type: ignore[no-untyped-def]
             callback(*args, **kwds)
 
         return _exit_wrapper
@@ -184,7 +184,7 @@ class ExitStack:
 class AsyncExitStack:
     @staticmethod
     def _create_async_cb_wrapper(callback, /, *args, **kwds):  # type: ignore[no-untyped-def]
-        async def _exit_wrapper(exc_type, exc, tb):  # type: ignore[no-untyped-def]
+        async def _exit_wrapper(*_):  # type: ignore[no-untyped-def]
             await callback(*args, **kwds)
 
         return _exit_wrapper
