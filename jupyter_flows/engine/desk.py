@@ -114,6 +114,7 @@ class Desk:
         """What `work` decided, once committed, and the number of the commit."""
 
         def write(transaction: Transaction) -> tuple[Result, int]:
+            transaction.written_by = self._worker_id
             return work(Ledger(transaction, self._engine.clock())), self._committer.number
 
         return self._committer.submit(write, chain, is_link)

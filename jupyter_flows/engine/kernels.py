@@ -167,6 +167,8 @@ class KernelPool:
     async def take(self, kind: Kind) -> Kernel:
         """A kernel that is ready. Raises KernelDiedError, with what it said, when none can be started."""
         while (kernel := self._same(kind)) is not None:
+            if not kernel.is_fresh.done() and self._ready and len(self._used) < self._most_used:
+                break  # two that take turns: one is made fresh while the other one works
             del self._used[kernel]
             # It is made fresh in less time than another one would take to start.
             waiting: set[asyncio.Future[None] | asyncio.Future[str]] = {kernel.is_fresh, kernel.gone}
@@ -177,8 +179,9 @@ class KernelPool:
         return await self._take_new()
 
     def _same(self, kind: Kind) -> Kernel | None:
-        same = (one for one, its_kind in self._used.items() if its_kind == kind and not one.gone.done())
-        return next(same, None)
+        """One that is fresh already, if there is one."""
+        same = [one for one, its_kind in self._used.items() if its_kind == kind and not one.gone.done()]
+        return next((one for one in same if one.is_fresh.done()), next(iter(same), None))
 
     async def _take_new(self) -> Kernel:
         while self._ready:

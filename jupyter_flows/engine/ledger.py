@@ -376,6 +376,17 @@ class Ledger:
         if execution.status is Status.QUEUED:
             self._seek_permit(execution)
 
+    def insert_claimed(
+        self, execution: Execution, source: FlowSource, worker_id: str, lease_until: datetime
+    ) -> Claim:
+        """Insert a queued execution that nothing limits as claimed already: one write instead of two."""
+        event = Claimed(at=self.now, worker_id=worker_id, lease_until=lease_until)
+        after, (begin,) = machine.handle(execution, event)
+        assert isinstance(begin, Begin)
+        self.transaction.insert_execution(after)
+        self._known[after.id] = after
+        return Claim(execution=after, begin=begin, source=replace(source, directory=after.directory))
+
     def _insert_execution(self, _: Execution, instruction: InsertExecution) -> None:
         self.insert(instruction.execution)
 

@@ -30,6 +30,7 @@ from ..model import (
     VariableView,
 )
 from ..store import Change, ExecutionFilter, Page, Store, Transaction, TransactionAborted
+from .arrivals import Arrival, Arrivals
 from .changes import SAVED, checked_code, current_source, with_changes
 from .events import Archived, CancelWished, Deleted, PauseWished, Restored, Run
 from .facts import copied, new_execution, outputs_at
@@ -69,6 +70,7 @@ class Engine:
         self.clock = clock
         self.owner_concurrent = owner_concurrent
         self._feed = ChangeFeed(store)
+        self._arrivals: list[Arrivals] = []
 
     def close(self) -> None:
         """End the telling of changes. The store stays open."""
@@ -213,6 +215,8 @@ class Engine:
             owner=owner,
         )
 
+        arrival = self._arrival_of(execution)
+
         def create(transaction: Transaction) -> str:
             existing = transaction.execution_by_key(key) if key is not None else None
             if existing is not None:
@@ -223,17 +227,40 @@ class Engine:
                         execution_id=existing.id,
                     )
                 return existing.id
-            if transaction.execution(execution.id) is None:  # else it is committed, and only that was lost
+            made = transaction.execution(execution.id)
+            if made is None:
                 transaction.put_flow_version(source)
-                Ledger(transaction, self.clock()).insert(execution)
+                ledger = Ledger(transaction, self.clock())
+                if arrival is None or not arrival.insert(ledger, execution, source):
+                    ledger.insert(execution)
+            elif arrival is not None:  # it is committed, and only that was lost
+                arrival.is_there(made, source)
             return execution.id
 
         try:
-            return self.execution(self.write(create))
+            return self.execution(self._create(create, arrival))
         except ConflictError:
             if key is None:
                 raise
             return self.execution(self.write(create))  # somebody else was quicker with this key
+
+    def _create(self, create: Callable[[Transaction], str], arrival: Arrival | None) -> str:
+        is_committed = False
+        try:
+            execution_id = self.write(create)
+            is_committed = True
+        finally:
+            if arrival is not None:
+                arrival.settle(is_committed)
+        return execution_id
+
+    def take_in(self, arrivals: Arrivals) -> Callable[[], None]:
+        """Let a worker of this process begin at once what is started here; returns what ends it."""
+        self._arrivals.append(arrivals)
+        return lambda: self._arrivals.remove(arrivals)
+
+    def _arrival_of(self, execution: Execution) -> Arrival | None:
+        return next((found for one in list(self._arrivals) if (found := one.reserve(execution))), None)
 
     def cancel(self, execution_id: str) -> ExecutionView:
         """Wish that it ends: its flow sees ExecutionCancel at its next call; `finally` blocks run.

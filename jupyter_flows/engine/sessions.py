@@ -129,7 +129,10 @@ class Sessions:
 
     @property
     def slots_used(self) -> int:
-        return sum(not session.is_notebook and not session.is_parked for session in self._by_id.values())
+        # A copy: other threads ask, too.
+        return sum(
+            not session.is_notebook and not session.is_parked for session in list(self._by_id.values())
+        )
 
     @property
     def is_idle(self) -> bool:

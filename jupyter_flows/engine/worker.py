@@ -29,6 +29,7 @@ from ..errors import EngineException, KernelDiedError, StaleLeaseError
 from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
 from . import memory, processes, upkeep
+from .arrivals import Arrivals
 from .committer import Committer
 from .connections import run_connection
 from .desk import Desk
@@ -195,6 +196,7 @@ class Worker:
         self._server = await asyncio.start_unix_server(self._connected, str(self._socket_path))
         os.chmod(self._socket_path, 0o600)
         await self._desk.commit(self._sign_on)
+        self._arrivals = Arrivals(_Host(self))
         self._ignore_store = self._engine.store.listen(self._noticed)
         if self._zygote is not None:
             await self._zygote.start()
@@ -212,6 +214,7 @@ class Worker:
             self._memory_loop(),
         ):
             self._keep(work)
+        self._refuse_arrivals = self._engine.take_in(self._arrivals)
         self._nudge()
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
@@ -227,6 +230,8 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained(), drain_seconds)
         self._is_stopping = True
+        self._refuse_arrivals()
+        await asyncio.to_thread(self._arrivals.close)
         self._ignore_store()
         self._server.close()
         self._neighbours.close()
@@ -274,7 +279,7 @@ class Worker:
 
     @property
     def _is_idle(self) -> bool:
-        return self._sessions.is_idle and not self._connections
+        return self._sessions.is_idle and not self._connections and not self._arrivals.ids
 
     def _has_due(self, ledger: Ledger) -> bool:
         timer = ledger.transaction.next_timer()
@@ -335,7 +340,13 @@ class Worker:
 
     async def _look(self) -> float:
         """Claim what is due and react to wishes; return the seconds until the next timer."""
-        free = self.slots - self._sessions.slots_used
+        free = self._arrivals.look(self.slots - self._sessions.slots_used)
+        try:
+            return await self._look_with(free)
+        finally:
+            self._arrivals.looked()
+
+    async def _look_with(self, free: int) -> float:
         free_connections = self._connection_slots - len(self._connections)
         if self._desk.is_draining:
             free = free_connections = 0
@@ -379,6 +390,15 @@ class Worker:
         if due.next_timer is None:
             return _MOST_WAIT
         return max(0.0, min(_MOST_WAIT, (due.next_timer - self._engine.clock()).total_seconds()))
+
+    def _arrived(self, claim: Claim, number: int, is_news_missing: bool) -> None:
+        """An execution that was claimed as it was made (`Arrivals`)."""
+        if not self._is_stopping:  # else it is given back with all others
+            self._take(claim, number)
+            if is_news_missing:
+                self._nudge()
+        self._arrivals.begun(claim.execution.id)
+        self._calm.set()
 
     def _take(self, claim: Claim, number: int) -> None:
         execution = claim.execution
@@ -482,12 +502,14 @@ class Worker:
 
     def _find_orphans(self, held: list[Held]) -> None:
         """Let go of what this worker holds but does not run, as after a claim whose commit was lost."""
+        arriving = self._arrivals.ids
         unknown = {
             (one.id, one.epoch)
             for one in held
             if one.status is Status.RUNNING
             and self._sessions.get(one.id) is None
             and one.id not in self._connections
+            and one.id not in arriving
         }
         for execution_id, epoch in unknown & self._orphans:
             self._keep(self._let_go(execution_id, epoch))
@@ -721,6 +743,33 @@ class Worker:
                         await asyncio.to_thread(
                             upkeep.prune_execution, self._engine, session.execution_id, keep
                         )
+
+
+class _Host:
+    """A worker, as `Arrivals` see it from other threads."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.id = worker.id
+        self._worker = worker
+
+    def may_take(self) -> bool:
+        worker = self._worker
+        return (
+            worker._sessions.slots_used < worker.slots
+            and not worker._desk.is_draining
+            and not worker._is_stopping
+            and not worker._neighbours.are_there
+        )
+
+    def lease(self) -> datetime:
+        return self._worker._lease()
+
+    def commits(self) -> int:
+        return self._worker._committer.number
+
+    def begin_soon(self, claim: Claim, number: int, is_news_missing: bool) -> None:
+        worker = self._worker
+        worker._loop.call_soon_threadsafe(worker._arrived, claim, number, is_news_missing)
 
 
 def _socket_directory(given: str | os.PathLike[str] | None) -> Path:

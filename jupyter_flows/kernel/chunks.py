@@ -26,15 +26,18 @@ class _Readable(Protocol):
 
 
 class KernelChunks:
-    """A chunk store (`write`, `read`, `has`) over the link and, where there is one, the directory."""
+    """A chunk store (`write`, `read`, `has`) over the link and, where there is one, the directory.
 
-    def __init__(self, link: Link, directory: str | None) -> None:
+    `before`: that of an execution that ended well in this kernel; what it wrote is there for a while.
+    """
+
+    def __init__(self, link: Link, directory: str | None, before: KernelChunks | None = None) -> None:
         self._link = link
         self._files = DirectoryChunks(directory, fsync=True) if directory else None
         # Of the savepoint that the execution stands at, which the store never lets go of.
         self._current: frozenset[str] = frozenset()
         # When others were written: the store may remove them once they are old and nothing refers to them.
-        self._written: dict[str, float] = {}
+        self._written: dict[str, float] = dict(before._written) if before is not None else {}
         self._unsent: dict[str, bytes] = {}
         self._fetched: dict[str, bytes] = {}
 

@@ -46,7 +46,11 @@ class Pristine:
         gc.freeze()  # collections between executions look at what is new only
         self._path = list(sys.path)
         self._process = snapshot.ProcessState.now()
+        for name in _RANDOM:  # no two executions may get the same numbers
+            self._process.parts.pop(name, None)
         self._modules = set(sys.modules)
+        #: The generator of `random` as it was made: who has not taken a number has left it so.
+        self._unused = random.getstate()
         self._traits = self._of_process()
 
     def is_back(self) -> bool:
@@ -82,9 +86,11 @@ class Pristine:
         files = (getattr(module, "__file__", None) for module in imported)
         return all(file is None or file.startswith(_INSTALLED) for file in files)
 
-    @staticmethod
-    def _reseed() -> None:
-        random.seed()
+    def _reseed(self) -> None:
+        """Other numbers for the next execution, if the last one took any: asking for chance is slow."""
+        if random.getstate() != self._unused:
+            random.seed()
+            self._unused = random.getstate()
         if "numpy.random" in sys.modules:
             sys.modules["numpy.random"].seed(None)
 

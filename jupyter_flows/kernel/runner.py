@@ -77,7 +77,8 @@ def main(socket_path: str, kernel_id: str) -> None:
     fence.put_up(link)
     pristine = Pristine(shell)
     try:
-        while run(link, link.wait_for_work(), shell, pristine):
+        runtime: FlowRuntime | None = None
+        while (runtime := run(link, link.wait_for_work(), shell, pristine, runtime)) is not None:
             link.send(protocol.Ready())
     except BaseException:
         # Not to the flow's own outputs: the worker tells what a kernel said when it died.
@@ -96,12 +97,21 @@ def _leave_soon() -> None:
     threading.Thread(target=end_anyway, daemon=True).start()
 
 
-def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Pristine) -> bool:
-    """Run the execution to its end and report it; returns whether the process is as before."""
+def run(
+    link: Link,
+    begin: protocol.Begin,
+    shell: HeadlessShell,
+    pristine: Pristine,
+    before: FlowRuntime | None,
+) -> FlowRuntime | None:
+    """Run the execution to its end and report it; returns its runtime if the process is as before.
+
+    `before` is the runtime of the execution that ended here last.
+    """
     recorder = CellRecorder()
     shell.attach(recorder)
     modules = KernelModules(begin.source.directory if begin.source is not None else os.getcwd())
-    runtime = FlowRuntime(link, begin, shell, recorder, modules)
+    runtime = FlowRuntime(link, begin, shell, recorder, modules, before)
     shell.flow_commands = FlowCommands(lambda: runtime, link)
     flow_api.use_runtime(runtime)
     if begin.source is not None:
@@ -120,7 +130,7 @@ def run(link: Link, begin: protocol.Begin, shell: HeadlessShell, pristine: Prist
         is_back = modules.leave() and may_stay and pristine.is_back()
 
     runtime.end(status, message, error, may_stay, meanwhile=put_back)
-    return is_back
+    return runtime if is_back else None
 
 
 def _run_flow(

@@ -59,7 +59,11 @@ class Restored:
 
 
 class FlowRuntime:
-    """Implements `flow_api.Runtime` for the execution that `begin` describes."""
+    """Implements `flow_api.Runtime` for the execution that `begin` describes.
+
+    `before`: that of another execution of the same flow version and owner that ended well in this kernel.
+    What both have alike (sources, functions, constants) is kept once: the first savepoint refers to it.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class FlowRuntime:
         shell: UnitShellMixin,
         recorder: CellRecorder | None,
         modules: KernelModules,
+        before: FlowRuntime | None = None,
     ) -> None:
         self.progress = Progress()
         self.is_saving = False
@@ -76,10 +81,11 @@ class FlowRuntime:
         self._epoch = begin.epoch
         self._shell = shell
         self._recorder = recorder
-        self._chunks = KernelChunks(link, begin.chunk_directory)
+        self._chunks = KernelChunks(link, begin.chunk_directory, before._chunks if before else None)
         self.cancellation = Cancellation(begin.execution_id, begin.was_told)
         self._modules = modules
         self._previous: snapshot.Manifest | None = None
+        self._inherited = before._previous if before is not None else None
         self._one_at_a_time = threading.RLock()
         link.may_go_on = begin.may_go_on
 
@@ -142,6 +148,9 @@ class FlowRuntime:
             inexact_reason = continuation.inexact_reason
             objects |= continuation.locals()
             objects[_STATE + "continuation"] = continuation
+        inherited, self._inherited = self._inherited, None
+        if self._previous is None and inherited is not None and all(map(self._chunks.has, inherited.chunks)):
+            self._previous = inherited
         self.is_saving = True
         try:
             manifest = snapshot.save(

@@ -66,8 +66,9 @@ class OwnModules(importlib.abc.MetaPathFinder):
     @staticmethod
     def remove() -> None:
         for finder in [one for one in sys.meta_path if isinstance(one, OwnModules)]:
-            for name in [name for name, module in sys.modules.items() if is_own(module)]:
-                del sys.modules[name]
+            if finder._found:
+                for name in [name for name, module in sys.modules.items() if is_own(module)]:
+                    del sys.modules[name]
             sys.meta_path.remove(finder)
         importlib.invalidate_caches()
 

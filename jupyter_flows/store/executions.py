@@ -167,7 +167,13 @@ class Executions(Session):
             return
         self.seen[execution.id] = execution
         self.note_change("execution", execution.id, execution.parent_id)
-        self.is_due = self.is_due or _matters_to_workers(old, execution)
+        is_own_end = (
+            old is not None
+            and old.status is Status.RUNNING
+            and execution.status.is_final
+            and old.worker_id == self.written_by
+        )
+        self.is_due = self.is_due or (not is_own_end and _matters_to_workers(old, execution))
         self.has_ends = self.has_ends or execution.status.is_final
 
     def flush(self) -> None:

@@ -134,7 +134,12 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transaction(Protocol):
-    """One transaction of a store. Values are frozen: a change is a new value written back."""
+    """One transaction of a store. Values are frozen: a change is a new value written back.
+
+    `written_by`: the worker that writes, if it is one; what it ends itself is not `is_due` to it.
+    """
+
+    written_by: str | None
 
     # --- flow versions
     def put_flow_version(self, source: FlowSource) -> None:

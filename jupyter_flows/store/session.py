@@ -26,6 +26,8 @@ class Session:
         # In SQLite a transaction that writes keeps everybody else from writing.
         self._locks_all = writes and connection.dialect.name == "sqlite"
         self.seen: dict[str, Execution] = {}
+        #: The worker that writes, if it is one: of what it ends itself it need not be told.
+        self.written_by: str | None = None
         #: Executions that nobody else can write before this transaction ends: `seen` is what they are.
         self.locked: set[str] = set()
         self.is_due = self.has_ends = False

@@ -54,7 +54,7 @@ class SqlStore:
         else:
             with self._transaction() as transaction:
                 yield transaction
-        if transaction.is_due:
+        if transaction.is_due or transaction.has_ends:
             self._watch.committed()
         if transaction.has_changes or transaction.is_due:
             notice = Notice(
@@ -69,7 +69,7 @@ class SqlStore:
             yield transaction
             transaction.flush()
             transaction.write_changes()
-            if transaction.is_due:
+            if transaction.is_due or transaction.has_ends:
                 self._watch.announce(connection)
 
     @contextmanager
