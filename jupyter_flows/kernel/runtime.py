@@ -81,7 +81,8 @@ class FlowRuntime:
         self._epoch = begin.epoch
         self._shell = shell
         self._recorder = recorder
-        self._chunks = KernelChunks(link, begin.chunk_directory, before._chunks if before else None)
+        chunks_before = before._chunks if before is not None else None
+        self._chunks: KernelChunks = KernelChunks(link, begin.chunk_directory, chunks_before)
         self.cancellation = Cancellation(begin.execution_id, begin.was_told)
         self._modules = modules
         self._previous: snapshot.Manifest | None = None
