@@ -55,7 +55,7 @@ from .facts import Preparation, error_info, outputs_at
 from .flow_source import source_of_text
 from .identifiers import new_id
 from .kernels import Kernel, Kind
-from .ledger import Claim, Decision, Ledger
+from .ledger import Claim, Decision, Heard, Ledger
 from .metrics import Metrics
 from .options import with_options
 from .service import Engine, exact
@@ -149,6 +149,8 @@ class Desk:
         # A notebook's claim is its connection: after an interrupt it may not have heard of a new epoch.
         epoch = session.epoch if session.is_notebook else message.epoch
 
+        heard = session.heard
+
         def work(ledger: Ledger) -> Decision:
             if self._committer.is_repeating:
                 made = ledger.already_made(session.execution_id, epoch, message.call, preparation)
@@ -164,10 +166,12 @@ class Desk:
                 preparation,
                 was_told=message.was_told,
                 goes_on=message.goes_on,
+                heard=heard,
             )
 
         committed = self.commit(work, session.ahead, is_link=message.goes_on)
         if message.goes_on:
+            session.heard = Heard(preparation.savepoint_id, Answer())
             committed.add_done_callback(lambda done: self._went_on(session, message, began, done))
             return
         try:
@@ -249,6 +253,13 @@ class Desk:
         self, session: Session, seq: int, answer: Answer, execution: Execution | None = None
     ) -> None:
         """The outcome of a call; `execution` as it is now, if its flow is to go on ahead of its commits."""
+        if session.savepoint_id is not None:
+            session.heard = Heard(session.savepoint_id, answer)
+        await self._tell(session, seq, answer, execution)
+
+    async def _tell(
+        self, session: Session, seq: int, answer: Answer, execution: Execution | None = None
+    ) -> None:
         assert session.kernel is not None
         await session.kernel.send(
             protocol.Answered(
@@ -271,7 +282,8 @@ class Desk:
         await self._drop(session, "the worker stops")
 
     async def _fail(self, session: Session, seq: int, error: EngineException) -> None:
-        await self.answer(session, seq, Answer(error=error_info(error)))
+        """The call was not recorded: where the flow stands, and what it was told there, is as before."""
+        await self._tell(session, seq, Answer(error=error_info(error)))
 
     async def _drop(self, session: Session, reason: str) -> None:
         """The execution is not this kernel's any more."""

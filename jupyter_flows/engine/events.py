@@ -65,6 +65,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
     `stands_at`: the savepoint that it goes on from and `facts` of its call (for JOIN). `joining`: set
     when that is an older one, because the newest is not exact. `in_place`: its kernel still waits.
+    `heard`: what the flow was told there before, while recorded calls follow that it made after it;
+    `is_untold`: that it is cancelled it heard there or later.
     """
 
     at: datetime
@@ -74,12 +76,15 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
     joining: str | None = None
     in_place: bool = False
+    heard: Answer | None = None
+    is_untold: bool = False
 
 
 class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     """The flow made a Flow-API call; `savepoint` was made for it.
 
-    `joins`: it is the call that was recorded as this savepoint before a crash. `was_told`: ExecutionCancel
+    `joins`: it is the call that was recorded as this savepoint before a crash, and `heard` what the flow was
+    told then, unless it was the last one recorded. `was_told`: ExecutionCancel
     was raised in the flow while it computed, before this call. `goes_on`: the flow does not wait for the
     answer, so that wishes are told with its next call.
     """
@@ -89,6 +94,7 @@ class CallMade(msgspec.Struct, frozen=True, kw_only=True):
     savepoint: Savepoint
     facts: Facts = Facts()
     joins: Savepoint | None = None
+    heard: Answer | None = None
     was_told: bool = False
     goes_on: bool = False
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from ..errors import ConflictError, ResourceNotFoundError, SavepointError, StaleLeaseError
 from ..model import (
+    Answer,
     Call,
     CellOutput,
     Execution,
@@ -97,6 +98,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return next((one for one in self.instructions if isinstance(one, kind)), None)
 
 
+class Heard(NamedTuple):
+    """The answer that a flow was given to the call of a savepoint."""
+
+    savepoint_id: str
+    answer: Answer
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that this worker now runs, with all that a kernel needs to begin."""
 
@@ -175,11 +183,12 @@ class Ledger:
         *,
         was_told: bool = False,
         goes_on: bool = False,
+        heard: Heard | None = None,
     ) -> Decision:
         """A Flow-API call of a held execution; without a draft the state is that of its savepoint.
 
         `was_told`: its kernel raised ExecutionCancel in the flow before. `goes_on`: the flow does not wait
-        for the answer.
+        for the answer. `heard`: what it was told last.
         """
         if draft is None:
             if execution.savepoint_id is None:
@@ -190,6 +199,7 @@ class Ledger:
             draft = self.savepoint(execution.savepoint_id).draft
         number = self.transaction.next_savepoint_number(execution.id)
         draft = replace(draft, outputs=None if number % OUTPUTS_EVERY else execution.outputs)
+        is_kept = not draft.exact and heard is not None and heard.savepoint_id == execution.savepoint_id
         savepoint = Savepoint(
             id=preparation.savepoint_id,
             execution_id=execution.id,
@@ -198,8 +208,9 @@ class Ledger:
             created_at=self.now,
             call=call,
             draft=draft,
+            heard=heard.answer if heard is not None and is_kept else None,
         )
-        joins = self._recorded(execution, call) if execution.joining is not None else None
+        joins, told = self._recorded(execution, call)
         facts = gather(
             self.transaction,
             execution,
@@ -217,6 +228,7 @@ class Ledger:
             savepoint=savepoint,
             facts=facts,
             joins=joins,
+            heard=told,
             was_told=was_told,
             goes_on=goes_on,
         )
@@ -260,17 +272,29 @@ class Ledger:
             instructions.append(Park() if answer is None else Reply(answer=answer))
         return Decision(execution=execution, instructions=instructions)
 
-    def _recorded(self, execution: Execution, call: Call) -> Savepoint | None:
-        """The savepoint that this same call made before the crash, if it comes next in the branch."""
-        assert execution.joining is not None
-        following = None
-        for savepoint in self.transaction.branch(execution.joining):
-            if savepoint.id == execution.savepoint_id:
-                break
-            following = savepoint
+    def _recorded(self, execution: Execution, call: Call) -> tuple[Savepoint | None, Answer | None]:
+        """The savepoint that this same call made before the crash, if it comes next in the branch, and what
+        was answered."""
+        following, second = self._following(execution.savepoint_id, execution.joining)
         if following is None or not same_call(following.call, call):
-            return None
-        return following
+            return None, None
+        return following, self._heard(second)
+
+    def _following(
+        self, savepoint_id: str | None, newest: str | None
+    ) -> tuple[Savepoint | None, Savepoint | None]:
+        """The next two savepoints in the branch that ends with `newest`."""
+        first: Savepoint | None = None
+        second: Savepoint | None = None
+        for savepoint in self.transaction.branch(newest) if newest is not None else ():
+            if savepoint.id == savepoint_id:
+                break
+            first, second = savepoint, first
+        return first, second
+
+    def _heard(self, following: Savepoint | None) -> Answer | None:
+        """What the flow was told before it made the call of this savepoint."""
+        return None if following is None else self.savepoint(following.id).heard
 
     # --- what is due
 
@@ -287,6 +311,9 @@ class Ledger:
         for execution in self.transaction.claimable(worker_id, types, limit, self.now):
             in_place = is_kept(execution)
             stands_at, joining = self._stands_at(execution, in_place)
+            heard = None
+            if stands_at is not None and execution.resume_mode is ResumeMode.JOIN:
+                heard = self._heard(self._following(stands_at.id, joining or execution.joining)[0])
             event = Claimed(
                 at=self.now,
                 worker_id=worker_id,
@@ -295,6 +322,8 @@ class Ledger:
                 facts=self._facts_again(execution, stands_at),
                 joining=joining,
                 in_place=in_place,
+                heard=heard,
+                is_untold=joining is not None and self._is_untold(execution, stands_at),
             )
             decision = self.advance(execution, event)
             begin = decision.first(Begin)
@@ -336,6 +365,18 @@ class Ledger:
         branch = self.transaction.branch(stands_at.id)
         exact = next((one.id for one in branch if one.draft.exact), None)
         return (self.savepoint(exact) if exact else None), execution.joining or stands_at.id
+
+    def _is_untold(self, execution: Execution, stands_at: Savepoint | None) -> bool:
+        """Whether it heard of its cancellation where it goes on from, or later: it must hear of it again."""
+        told_at = execution.cancel_savepoint_id
+        if stands_at is None or told_at is None or execution.savepoint_id is None:
+            return True
+        for savepoint in self.transaction.branch(execution.savepoint_id):
+            if savepoint.id == told_at:
+                return True
+            if savepoint.id == stands_at.id:
+                return False
+        return True
 
     def _facts_again(self, execution: Execution, stands_at: Savepoint | None) -> Facts:
         if stands_at is None or execution.resume_mode is ResumeMode.AGAIN or stands_at.error is not None:

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from ..errors import ConflictError
-from ..model import ErrorInfo, Execution, ExecutionType, ResumeMode, Savepoint, Status, Wait, Wish
+from ..model import Answer, ErrorInfo, Execution, ExecutionType, ResumeMode, Savepoint, Status, Wait, Wish
 from . import call_rules
 from .answers import CANCELLED, later, outcome
 from .events import (
@@ -148,10 +148,13 @@ def _claimed(execution: Execution, event: Claimed) -> Outcome:
             savepoint_id=stands_at.id if stands_at else None,
             joining=event.joining,
             resume_mode=ResumeMode.JOIN,
-            cancel_savepoint_id=None,
+            cancel_savepoint_id=None if event.is_untold else running.cancel_savepoint_id,
         )
     if stands_at is None or running.resume_mode is ResumeMode.AGAIN:
         return running, [Begin(savepoint_id=running.savepoint_id, mode=running.resume_mode)]
+    if event.heard is not None:
+        told = _tells_again(running, stands_at, event.heard)
+        return told, [Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=event.heard)]
     if _hears_of_cancel(running) or running.cancel_savepoint_id == stands_at.id:
         told = replace(running, cancel_savepoint_id=stands_at.id, joining=None)
         return told, [Begin(savepoint_id=stands_at.id, mode=ResumeMode.JOIN, answer=CANCELLED)]
@@ -190,6 +193,12 @@ def _ends_by(execution: Execution, at: datetime) -> datetime | None:
     return None if seconds is None else later(at, seconds)
 
 
+def _tells_again(execution: Execution, savepoint: Savepoint, heard: Answer) -> Execution:
+    """What it was told there before; of its cancellation too, if it was that."""
+    is_cancel = heard.error is not None and heard.error.type == "ExecutionCancel"
+    return replace(execution, cancel_savepoint_id=savepoint.id) if is_cancel else execution
+
+
 def _hears_of_cancel(execution: Execution) -> bool:
     return execution.wish is Wish.CANCEL and execution.cancel_savepoint_id is None
 
@@ -226,7 +235,8 @@ def _called(execution: Execution, event: CallMade) -> Outcome:
 
 
 def _joined(execution: Execution, event: CallMade, recorded: Savepoint) -> Outcome:
-    """The call had its effect before the crash: only its outcome is told again."""
+    """The call had its effect before the crash: only its outcome is told again, and as it was told then,
+    since what the flow did next may come from it."""
     is_newest = recorded.id == execution.joining
     standing = replace(
         execution,
@@ -234,6 +244,8 @@ def _joined(execution: Execution, event: CallMade, recorded: Savepoint) -> Outco
         resume_mode=ResumeMode.JOIN,
         joining=None if is_newest else execution.joining,
     )
+    if event.heard is not None:
+        return _tells_again(standing, recorded, event.heard), [Reply(answer=event.heard)]
     if is_newest and _hears_of_cancel(standing):
         return _told_of_cancel(standing, [], recorded)
     wait = call_rules.wait_at(recorded)

@@ -14,6 +14,7 @@ from ..model import NO_OPTIONS, Execution, ExecutionType, FlowOptions, ResumeMod
 from .committer import Chain
 from .events import Begin
 from .kernels import Kernel, Kind
+from .ledger import Heard
 from .traces import ExecutionTrace
 
 
@@ -36,6 +37,8 @@ class Session:
     kernel: Kernel | None = None
     waiting_seq: int | None = None
     is_exact: bool = True
+    #: What its flow was told last: it may have to be told so again (`Savepoint.heard`).
+    heard: Heard | None = None
     is_leaving: bool = False
     parked_at: float = 0.0
     timer: asyncio.TimerHandle | None = None

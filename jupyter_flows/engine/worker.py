@@ -36,7 +36,7 @@ from .desk import Desk
 from .events import Evicted, FlowEnded, GraceOver, KernelDied, OutOfMemory, WorkerGone
 from .identifiers import new_id
 from .kernels import Kernel, KernelPool
-from .ledger import Claim, Ledger
+from .ledger import Claim, Heard, Ledger
 from .metrics import Metrics
 from .neighbours import Neighbours
 from .service import Engine
@@ -422,6 +422,8 @@ class Worker:
             trace=None if self._tracer is None else ExecutionTrace(self._tracer, execution),
             kind=(execution.owner, execution.flow, execution.flow_version, execution.directory),
         )
+        if claim.begin.answer is not None and claim.begin.savepoint_id is not None:
+            session.heard = Heard(claim.begin.savepoint_id, claim.begin.answer)
         self._sessions.add(session)
         self._keep(self._run(session, claim, old))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,9 @@ from .execution import ErrorInfo
 from .showing import masked_text
 from .value import Value
 from .words import SavepointKind
+
+if TYPE_CHECKING:  # an answer may tell of savepoints
+    from .answers import Answer
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +70,8 @@ class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
     `number` counts the savepoints of its execution from 1; `parent_id` is the one before it in its
     branch. `call` is the Flow-API call it was made for, `effect_ids` the executions that call created,
     `error` why it had no effect (an unknown flow …), so that the same error is told again after a crash.
+    `heard` is the answer that the flow was given to the call before, kept where this savepoint is not exact:
+    its code is then run again after a crash, and must hear the same to make the same calls.
     """
 
     id: str
@@ -79,6 +84,7 @@ class Savepoint(msgspec.Struct, frozen=True, kw_only=True):
     effect_ids: tuple[str, ...] = ()
     restores: int = 0
     error: ErrorInfo | None = None
+    heard: Answer | None = None
 
     def view(self) -> SavepointView:
         return SavepointView(

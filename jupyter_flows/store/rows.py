@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 
 from ..model import (
     NO_OPTIONS,
+    Answer,
     Call,
     CellOutput,
     ErrorInfo,
@@ -39,6 +40,7 @@ _decode_value = msgspec.msgpack.Decoder(Value).decode
 _decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_wait = msgspec.msgpack.Decoder(Wait).decode
 _decode_options = msgspec.msgpack.Decoder(FlowOptions).decode
 _decode_call = msgspec.msgpack.Decoder(Call).decode
@@ -170,11 +172,12 @@ def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
         "exact": draft.exact,
         "restores": savepoint.restores,
         "error": _optional(savepoint.error),
+        "heard": _optional(savepoint.heard),
     }
 
 
 def savepoint(row: Row) -> Savepoint:
-    """Rows that were read without `manifest` and `chunks` give a draft that has none."""
+    """Rows that were read without `manifest` and `chunks` give a draft that has none; likewise `heard`."""
     draft = _decode_draft(row["draft"])
     if "manifest" in row:
         draft = msgspec.structs.replace(
@@ -191,6 +194,7 @@ def savepoint(row: Row) -> Savepoint:
         effect_ids=() if row["effect_ids"] == _NO_TEXTS else _decode_texts(row["effect_ids"]),
         restores=row["restores"],
         error=None if row["error"] is None else _decode_error(row["error"]),
+        heard=None if row.get("heard") is None else _decode_answer(row["heard"]),
     )
 
 
@@ -224,7 +228,16 @@ def draft(content: bytes) -> SavepointDraft:
 def chunks_of_call(content: bytes) -> set[str]:
     """Of the arguments of a Flow-API call."""
     call = _decode_call(content)
-    named = [getattr(call, "inputs", None), getattr(call, "outputs", None)]
+    return _chunks_of(getattr(call, "inputs", None), getattr(call, "outputs", None))
+
+
+def chunks_of_answer(content: bytes) -> set[str]:
+    """Of what a flow was told."""
+    answer = _decode_answer(content)
+    return _chunks_of(answer.inputs, answer.outputs)
+
+
+def _chunks_of(*named: dict[str, Value] | None) -> set[str]:
     return {chunk for values in named if values for value in values.values() for chunk in value.chunks}
 
 

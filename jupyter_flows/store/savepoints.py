@@ -24,7 +24,7 @@ LARGE = 64 * 1024
 #: How many savepoints of a branch are read at once.
 _BRANCH_PART = 256
 
-_light = [column for column in savepoints.c if column.name not in ("manifest", "chunks")]
+_light = [column for column in savepoints.c if column.name not in ("manifest", "chunks", "heard")]
 _of_execution = savepoints.c.execution_id == bindparam("execution_id")
 _by_id = Hot(select(savepoints).where(savepoints.c.id == bindparam("id")))
 _insert_savepoint = Hot(insert(savepoints))

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
 
 #: Revision of this schema: the newest file in migrations/versions.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -239,6 +239,7 @@ savepoints = Table(
     Column("exact", Boolean, nullable=False),
     Column("restores", Integer, nullable=False),
     Column("error", LargeBinary),
+    Column("heard", LargeBinary),
     _one_of("kind", SavepointKind),
     CheckConstraint("number >= 1 AND restores >= 0", name="counts_are_not_negative"),
     CheckConstraint("parent_id IS NULL OR parent_id <> id", name="no_savepoint_is_its_own_parent"),

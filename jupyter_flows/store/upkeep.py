@@ -83,13 +83,17 @@ class Upkeep(Session):
                 chunks=tuple(used),
             )
         of_savepoints = select(
-            savepoints.c.execution_id, savepoints.c.chunks, savepoints.c.call, savepoints.c.draft
+            savepoints.c.execution_id,
+            savepoints.c.chunks,
+            savepoints.c.call,
+            savepoints.c.draft,
+            savepoints.c.heard,
         )
         for row in self.execute(of_savepoints.execution_options(yield_per=500)):
             flow, status = owners.get(row.execution_id, (None, None))
             facts = {"execution_id": row.execution_id, "flow": flow, "status": status}
             yield ChunkUse(kind="savepoint", chunks=rows.texts(row.chunks), **facts)
-            if others := _chunks_of_call_and_changes(row):
+            if others := _chunks_of_values(row):
                 yield ChunkUse(kind="value", chunks=tuple(others), **facts)
         for content in self.execute(select(files.c.content)).scalars():
             yield ChunkUse(kind="file", chunks=rows.value(content).chunks)
@@ -126,8 +130,10 @@ class Upkeep(Session):
         return self.files.remove(hashes, before.timestamp())
 
 
-def _chunks_of_call_and_changes(row: Row[tuple[object, ...]]) -> set[str]:
+def _chunks_of_values(row: Row[tuple[object, ...]]) -> set[str]:
     used = rows.chunks_of_call(row.call)
+    if row.heard is not None:
+        used |= rows.chunks_of_answer(row.heard)
     draft = rows.draft(row.draft)
     for value in (*draft.changes.values(), *draft.inputs.values(), *(draft.outputs or {}).values()):
         used.update(value.chunks)

@@ -43,7 +43,7 @@ from jupyter_flows.engine.events import (
     WorkerGone,
 )
 from jupyter_flows.engine.facts import Preparation, new_execution, outputs_at
-from jupyter_flows.engine.ledger import Claim, Decision, Ledger
+from jupyter_flows.engine.ledger import Claim, Decision, Heard, Ledger
 from jupyter_flows.engine.machine import violations
 from jupyter_flows.errors import ConflictError, StaleLeaseError
 from jupyter_flows.model import (
@@ -87,7 +87,19 @@ _OPTIONS = {
     "limited": FlowOptions(max_concurrent=1),
     "long": FlowOptions(max_runtime=600.0),
 }
-KINDS = ("order", "order", "locker", "locker", "impatient", "sleeper", "looper", "failing", "limited", "long")
+KINDS = (
+    "order",
+    "order",
+    "locker",
+    "locker",
+    "impatient",
+    "sleeper",
+    "looper",
+    "failing",
+    "limited",
+    "long",
+    "teller",
+)
 
 
 def source_of(kind: str) -> FlowSource:
@@ -153,18 +165,37 @@ _SCRIPTS: dict[str, Sequence[Call | Callable[[Memory], Call]]] = {
         LoadSavepoint(ref="top", by="name", max_restores=ROUNDS),
         Log(text="end"),
     ),
+    # What it says is what it read, and what it read changes all the time.
+    "teller": (
+        GetSetting(name="news"),
+        lambda memory: SaveSetting(name=f"told {memory['read']}", value=memory["read"]),
+        GetSetting(name="news"),
+        lambda memory: Log(text=f"news {memory['read']}"),
+        Sleep(seconds=2),
+        GetSetting(name="news"),
+        lambda memory: Log(text=f"news {memory['read']}"),
+        Log(text="end"),
+    ),
     "failing": (Log(text="try"), Sleep(seconds=1)),
     "limited": (Log(text="in"), Sleep(seconds=5), Log(text="out")),
     "long": (Log(text="begun"), Sleep(seconds=5000), Log(text="never")),
 }
 #: Calls that no exact savepoint can be made for, as when a C function stands between.
-_INEXACT = {("order", 2), ("locker", 3), ("sleeper", 1), ("sleeper", 2)}
+_INEXACT = {
+    ("order", 2),
+    ("locker", 1),
+    ("locker", 3),
+    ("sleeper", 1),
+    ("sleeper", 2),
+    *(("teller", position) for position in (1, 2, 3, 4, 6)),
+}
 
 
 class SimulatedKernel:
-    """Where a kernel is in its script. `asleep_until`: its call may not be answered before."""
+    """Where a kernel is in its script. `asleep_until`: its call may not be answered before. `slept`: where
+    the flow has slept already, which is told again as it was, wherever the clock jumped since."""
 
-    def __init__(self, claim: Claim, now: datetime) -> None:
+    def __init__(self, claim: Claim, now: datetime, slept: set[str]) -> None:
         self.id, self.epoch = claim.execution.id, claim.execution.epoch
         assert claim.execution.flow is not None
         self.kind = claim.execution.flow
@@ -172,6 +203,8 @@ class SimulatedKernel:
         self.signal: Status | None = None
         self.position = 0
         self.asleep_until: datetime | None = None
+        self.heard: Heard | None = None
+        self.slept = slept
         depth = claim.execution.inputs.get("depth")
         self.memory: Memory = {"children": [], "depth": int(depth.json) if depth else 0}
         at = claim.stands_at
@@ -180,8 +213,9 @@ class SimulatedKernel:
         self.position, self.memory = json.loads(at.draft.manifest)
         if claim.begin.mode is ResumeMode.JOIN:
             assert claim.begin.answer is not None
-            if isinstance(at.call, Sleep):
+            if isinstance(at.call, Sleep) and at.id not in slept:
                 self.asleep_until = at.created_at + timedelta(seconds=at.call.seconds or 0)
+            self.heard = Heard(at.id, claim.begin.answer)
             self.hear(claim.begin.answer, now)
         elif isinstance(at.call, CreateSavepoint):
             self.hear(Answer(), now)
@@ -219,6 +253,8 @@ class SimulatedKernel:
             return
         if asleep_until is not None and isinstance(call, Sleep) and now < asleep_until:
             raise Broken(f"{self.kind} {self.id} woke at {now} and should sleep until {asleep_until}")
+        if self.heard is not None:
+            self.slept.add(self.heard.savepoint_id)
         if isinstance(call, StartFlow):
             self.memory["children"].append(answer.executions[0].id)
         elif isinstance(call, GetSetting):
@@ -250,8 +286,10 @@ class World:
         self.epochs: dict[str, int] = {}
         self.ends: dict[str, tuple[str, int]] = {}
         self.touched: set[str] = set()
+        self.slept: set[str] = set()
         with self.store.writing() as transaction:
             transaction.put_setting("count", 0, self.now, None)
+            transaction.put_setting("news", 0, self.now, None)
         for kind in KINDS:
             self.start(kind)
 
@@ -313,6 +351,8 @@ class World:
         ]
         with contextlib.suppress(Lost, StaleLeaseError):
             happening()
+        with self.store.writing() as transaction:
+            transaction.put_setting("news", number, self.now, None)
         self.check()
         return happening.__name__
 
@@ -346,9 +386,11 @@ class World:
             if kernel is not None and is_kept and claim.begin.mode is ResumeMode.JOIN:
                 assert claim.begin.answer is not None
                 kernel.epoch = claim.execution.epoch
+                assert claim.begin.savepoint_id is not None
+                kernel.heard = Heard(claim.begin.savepoint_id, claim.begin.answer)
                 kernel.hear(claim.begin.answer, self.now)
             else:
-                kernel = SimulatedKernel(claim, self.now)
+                kernel = SimulatedKernel(claim, self.now, self.slept)
             self.kernels[key] = kernel
 
     def _due_timers(self, ledger: Ledger | None = None) -> dict[str, datetime]:
@@ -412,6 +454,8 @@ class World:
         kernel.stands_at = decision.execution.savepoint_id
         reply = decision.first(Reply)
         if reply is not None:
+            assert kernel.stands_at is not None
+            kernel.heard = Heard(kernel.stands_at, reply.answer)
             kernel.hear(reply.answer, self.now)
         elif decision.first(StopKernel):
             self.kernels.pop(key)
@@ -433,7 +477,7 @@ class World:
         self, ledger: Ledger, kernel: SimulatedKernel, call: Call, preparation: Preparation
     ) -> Decision:
         held = ledger.held(kernel.id, kernel.epoch)
-        return ledger.call_made(held, call, kernel.draft(), preparation)
+        return ledger.call_made(held, call, kernel.draft(), preparation, heard=kernel.heard)
 
     def _call_again(
         self, ledger: Ledger, kernel: SimulatedKernel, call: Call, preparation: Preparation
@@ -630,6 +674,7 @@ class World:
         for execution in self.everything():
             kind, said = execution.flow or "", lines.get(execution.id, [])
             status, wanted = _ENDS[kind], _LINES[kind]
+            said = [line.split()[0] for line in said]
             if kind == "long" and not said:
                 continue  # its time was over before it could say anything
             if said != wanted or execution.status is not status:
@@ -639,6 +684,10 @@ class World:
             count = transaction.setting("count")
         if count is None or count.value != counted:
             raise Broken(f"{counted} flows counted one further, and the count is {count}")
+        told = [name for (name,) in self._look.execute("SELECT name FROM settings WHERE name LIKE 'told %'")]
+        tellers = sum(execution.flow == "teller" for execution in self.everything())
+        if len(told) > tellers:
+            raise Broken(f"{tellers} flows told more than once: {told}")
         orders = self._look.execute(
             "SELECT id, (SELECT count(*) FROM executions c WHERE c.parent_id = e.id) FROM executions e "
             "WHERE flow = 'order'"
@@ -660,6 +709,7 @@ _LINES = {
     "looper": ["round"] * (ROUNDS + 1) + ["end"],
     "failing": ["try"] * TRIES,
     "limited": ["in", "out"],
+    "teller": ["news", "news", "end"],
     "long": ["begun"],
 }
 _NEVER = {

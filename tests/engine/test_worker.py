@@ -204,6 +204,28 @@ def test_inexact_calls_are_joined_from_the_newest_exact_savepoint(house: House) 
     assert house.texts(view.id) == ["exact", "inexact", "end"]
 
 
+def test_what_was_read_is_told_again_as_it_was(house: House) -> None:
+    """The kernel dies behind inexact calls: a write that comes of a read is not made with a newer one."""
+    house.flow(
+        "counter",
+        "SaveSetting(name='count', value=1)",
+        "GetSetting(name='count', fields=('value',))",
+        "SaveSetting(name='count', value=s['fields'][1]['value'] + 1)",
+        "GetSetting(name='count', fields=('value',))",
+        "SaveSetting(name='count', value=s['fields'][3]['value'] + 1)",
+        "die() if once(directory + '/died') else None",
+        "Log(text=f\"read {s['fields'][1]['value']} and {s['fields'][3]['value']}\")",
+        inexact=(1, 2, 3, 4, 6),
+    )
+    view = house.run("counter")
+    assert view.status is Status.ENDED_SUCCESS, view
+    assert house.texts(view.id) == ["read 1 and 2"]
+    with house.store.reading() as transaction:
+        setting = transaction.setting("count")
+    assert setting is not None
+    assert (setting.value, setting.version) == (3, 3), "a write was made twice"
+
+
 def test_load_savepoint_goes_back_and_counts(house: House) -> None:
     house.flow(
         "loop",
