@@ -161,7 +161,7 @@ def role_of(called: Any, matches: Matches) -> str | None:
         return CALL if matches(called) else None
     if isinstance(called, types.MethodType):
         return role_of(called.__func__, matches)
-    if isinstance(called, functools.partial):
+    if isinstance(called, functools.partial | functools.partialmethod):
         return role_of(called.func, matches)
     if isinstance(called, type):
         return _role_of_class(called, matches)

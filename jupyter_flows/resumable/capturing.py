@@ -24,6 +24,7 @@ from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
 from .operations import running_method
+from .passing import passes_on
 from .rebuilding import (
     AWAITS,
     AWAITS_END,
@@ -72,14 +73,17 @@ def _chain(frame: types.FrameType) -> list[types.FrameType]:
         above = above.f_back
     if base < 0:
         raise Refused(f"the call comes from {_described(frame)}, which is not part of the flow")
-    for between in every[:base]:
-        if units.unit_of(between.f_code) is None:
+    kept: list[types.FrameType] = []
+    for between in every[: base + 1]:
+        if units.unit_of(between.f_code) is not None:
+            kept.append(between)
+        elif not kept or kept[-1].f_back is not between or not passes_on(between, kept[-1]):
             raise Refused(f"{_described(between)} stands between the flow's code and the call")
     if base + 1 < len(every) and every[base + 1].f_code.co_filename == threading.__file__:
         raise Refused(
             "the call was made in a thread of its own; only the flow's main thread can be gone on with"
         )
-    return every[base::-1]
+    return kept[::-1]
 
 
 def _described(frame: types.FrameType) -> str:
@@ -169,10 +173,12 @@ def running_frame(frame: types.FrameType) -> Frame:
 
 def _running_above(frame: types.FrameType) -> types.FrameType | None:
     """The frame of flow code that this one called; None where it called the Flow API itself."""
-    above: types.FrameType | None = sys._getframe(1)
-    while above is not None and above.f_back is not frame:
-        above = above.f_back
-    return above if above is not None and units.unit_of(above.f_code) is not None else None
+    above, inner = sys._getframe(1), sys._getframe()
+    while above.f_back is not None and above.f_back is not frame:
+        above, inner = above.f_back, above
+    if units.unit_of(above.f_code) is None and passes_on(above, inner):
+        above = inner
+    return above if units.unit_of(above.f_code) is not None else None
 
 
 def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
@@ -399,14 +405,20 @@ def _role(
             return CALL
         role = role_of(called, lambda one: one is function)
     else:
-        if runs_directly(frame, inner):
+        passing = inner.f_back if inner.f_back is not frame else None
+        is_init = passing is not None and passing.f_code.co_name == "__init__"
+        if runs_directly(frame, passing or inner) and not is_init:
             return CALL
-        place = units.place_of(inner.f_code)
+        place = units.place_of(inner.f_code) if passing is None else None
 
         def matches(one: types.FunctionType) -> bool:
+            if passing is not None:
+                return one.__code__ is passing.f_code
             return units.place_of(one.__code__) == place
 
-        role = role_of(called, matches) if place is not None else None
+        role = role_of(called, matches) if passing or place is not None else None
+        if is_init and role != INIT:
+            raise Refused("the generated `__init__` of a dataclass is called by name, not by its class")
     what = text_of(node.func)
     if role is None:
         kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"

@@ -88,6 +88,8 @@ def running_method(
         found = [one for one in possible if _is_given(operands, one[0], given)]
         found = [one for one in found if _runs(type(operands[one[0]]), one[1], matches)]
         return found[0] if len(found) == 1 else None
+    if operation == "getattr" and len(given) > 1 and given[1] is operands[0]:
+        return (0, "") if _runs_descriptor(operands, matches, given) else None
     if not given or given[0] is not operands[0]:
         return None
     if operation in _ATTRIBUTES:
@@ -128,6 +130,13 @@ def _runs_accessor(operation: str, operands: list[Any], matches: Matches) -> boo
     found = _looked_up(kind, name)
     accessor = getattr(found, _ATTRIBUTES[operation]) if type(found) is property else None
     return isinstance(accessor, types.FunctionType) and matches(accessor)
+
+
+def _runs_descriptor(operands: list[Any], matches: Matches, given: list[Any]) -> bool:
+    """Whether the frame above is the `__get__` of what its class has under that name: a cached property."""
+    found = _looked_up(type(operands[0]), operands[1])
+    is_looked_up_by_c = not isinstance(_looked_up(type(operands[0]), "__getattribute__"), types.FunctionType)
+    return found is given[0] and is_looked_up_by_c and _runs(type(found), "__get__", matches)
 
 
 def finished(value: Any, operation: str, index: int, name: str, *operands: Any) -> Any:

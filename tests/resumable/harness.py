@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -65,6 +66,8 @@ class FlowPickler(cloudpickle.Pickler):
             return _reduce_error(obj)
         if isinstance(obj, types.TracebackType):
             return _no_traceback, ()  # keeping what can be read of one is the snapshot's part
+        if isinstance(obj, functools.cached_property):
+            return _cached_property, (obj.func, obj.attrname)
         if isinstance(obj, struct.Struct):
             return struct.Struct, (obj.format,)
         if isinstance(obj, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType):
@@ -77,9 +80,9 @@ class FlowPickler(cloudpickle.Pickler):
         if (
             _is_other_version
             and isinstance(obj, types.FunctionType)
-            and obj.__code__.co_filename == "<string>"
+            and getattr(sys.modules.get(obj.__module__), obj.__qualname__.split(".")[0], None) is None
         ):
-            raise TypeError("what a library made by `exec` has no source: it is bytecode of one version")
+            raise TypeError("what a library made is bytecode of one version here; snapshots know better")
         reducer = snapshot_reducer(type(obj)) if is_iterator else None
         if (
             reducer is not None
@@ -95,6 +98,12 @@ def _reduce_error(error: BaseException) -> Any:
     assert isinstance(reduced, tuple)
     kept = (error.__dict__, error.__context__, error.__cause__, error.__suppress_context__)
     return (*reduced[:2], kept, None, None, _restore_error)
+
+
+def _cached_property(function: Any, name: str) -> Any:
+    made = functools.cached_property(function)
+    made.attrname = name
+    return made
 
 
 def _no_traceback() -> None:

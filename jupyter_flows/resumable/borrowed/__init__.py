@@ -45,6 +45,7 @@ BORROWED = {
         "AsyncExitStack.__aexit__",
         "AsyncExitStack.aclose",
     ),
+    "functools": ("cached_property.__get__",),
 }
 #: The special methods that their own operators and blocks may run.
 FORESEEN = frozenset({"__enter__", "__exit__"})
