@@ -13,6 +13,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ Work = Callable[[Transaction], Any]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 _MOST_IN_ONE = 64
+#: How long work that nobody waits for may wait for more of its kind: seconds.
+_GATHERING = 0.002
 _LONGEST_PAUSE = 2.0  # seconds
 
 logger = logging.getLogger(__name__)
@@ -84,8 +87,14 @@ class Committer:
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
             jobs, ends = [first], False
-            while len(jobs) < _MOST_IN_ONE and not self._jobs.empty():
-                job = self._jobs.get()
+            until = time.monotonic() + _GATHERING
+            while len(jobs) < _MOST_IN_ONE:
+                # Those that others rely on but nobody waits for: a commit for several costs little more.
+                rest = until - time.monotonic() if all(is_link for *_, is_link in jobs) else 0.0
+                try:
+                    job = self._jobs.get(rest > 0, max(rest, 0.0))
+                except queue.Empty:
+                    break
                 if job is None:
                     ends = True
                     break

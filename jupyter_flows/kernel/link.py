@@ -117,14 +117,22 @@ class Link:
     @property
     def is_ahead(self) -> bool:
         """Whether something was sent that is not committed yet."""
-        return bool(self._ahead) and self._ahead[0][0] <= self._sent_seq
+        oldest = self._oldest_ahead()
+        return oldest is not None and oldest[0] <= self._sent_seq
+
+    def _oldest_ahead(self) -> tuple[int, float] | None:
+        try:  # the reader takes them away at any moment
+            return self._ahead[0]
+        except IndexError:
+            return None
 
     def send_ahead(self, message: protocol.CallMade) -> None:
         """Send a call that is not waited for; when the flow is too far ahead, wait for those before it."""
-        if self._ahead:
-            oldest = self._ahead[0]
-            if len(self._ahead) >= MOST_AHEAD or time.monotonic() - oldest[1] > LONGEST_AHEAD:
-                self.wait_until_committed()
+        oldest = self._oldest_ahead()
+        if oldest is not None and (
+            len(self._ahead) >= MOST_AHEAD or time.monotonic() - oldest[1] > LONGEST_AHEAD
+        ):
+            self.wait_until_committed()
         self._ahead.append((message.seq, time.monotonic()))
         self.send(message)
         self._sent_seq = message.seq

@@ -26,23 +26,29 @@ class Memo:
     """The objects of one stream. They live as long as this does, so no two have the same id.
 
     Arguments: `pickler`, which has just pickled them; `outside`, ids that do not count; `by_value`, classes,
-    functions and cells that are kept by value, which count in any case.
+    functions and cells that are kept by value, which count in any case; `is_small`: a copy is cheaper.
     """
 
     def __init__(
-        self, pickler: Any, outside: Iterable[int] = (), by_value: Mapping[int, Any] | None = None
+        self,
+        pickler: Any,
+        outside: Iterable[int] = (),
+        by_value: Mapping[int, Any] | None = None,
+        is_small: bool = False,
     ) -> None:
         self._pickler = pickler
         self._outside = frozenset(outside)
         self.by_value = dict(by_value or {})
         self._table: memoryview | None = None
         self._copy: dict[int, Any] = {}
-        if isinstance(pickler, pickle.Pickler) and _Layout.is_known():
+        self._ids: frozenset[int] | None = None
+        if not is_small and isinstance(pickler, pickle.Pickler) and _Layout.is_known():
             self._table, self._size = _table_of(pickler)
         else:
             known = pickler.memo if isinstance(pickler.memo, dict) else pickler.memo.copy()
             self._copy = {identity: subject for identity, (_, subject) in known.items()}
             self._size = len(self._copy)
+            self._ids = frozenset((self._copy.keys() - self._outside) | self.by_value.keys())
 
     def __len__(self) -> int:
         return self._size
@@ -58,15 +64,17 @@ class Memo:
 
     def ids(self) -> Set[int]:
         """All of them, in a set of their own."""
-        if self._table is None:
-            found = set(self._copy)
-        else:
-            found = set(array("Q", self._table.tobytes())[::2])
-            found.discard(0)
+        if self._ids is not None:
+            return self._ids
+        assert self._table is not None
+        found = set(array("Q", self._table.tobytes())[::2])
+        found.discard(0)
         return (found - self._outside) | self.by_value.keys()
 
     def shared_with(self, ids: Collection[int]) -> list[int]:
         """Those of `ids` that are here."""
+        if self._ids is not None and self._size < len(ids):
+            return [identity for identity in self._ids if identity in ids]
         if len(ids) * _ASK_EACH < self._size:
             return [identity for identity in ids if identity in self]
         mine = self.ids()

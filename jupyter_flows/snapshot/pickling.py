@@ -36,6 +36,8 @@ PROTOCOL = 5
 PIECE_BYTES = 64 * 1024
 #: From this size on (bytes) a buffer leaves the stream.
 BUFFER_BYTES = 16 * 1024
+#: The memo of a shorter stream (bytes) is copied in less time than its table is found.
+_SMALL_STREAM = 4096
 _MANY_FAILURES = 1000
 _DEEP = 2_000_000
 _PLAIN = frozenset(
@@ -213,7 +215,8 @@ class GroupPickler:
         sink.close()
         pickled.pieces = sink.pieces
         # The known dictionaries and the list of roots link no groups.
-        pickled.memo = Memo(pickler, (*self._known, id(roots)), saving.by_value)
+        is_small = sum(map(len, sink.pieces)) < _SMALL_STREAM
+        pickled.memo = Memo(pickler, (*self._known, id(roots)), saving.by_value, is_small)
         pickled.units = tuple(sorted(saving.units))
         pickled.missing = tuple(saving.missing)
         pickled.memories = tuple(saving.memories)

@@ -177,6 +177,7 @@ class Executions(Session):
         self.has_ends = self.has_ends or execution.status.is_final
 
     def flush(self) -> None:
+        super().flush()
         while self._unwritten:
             execution_id, old = self._unwritten.popitem()
             self._write(self.seen[execution_id], old, old.epoch)
@@ -235,6 +236,7 @@ class Executions(Session):
         return self._executions(statement.order_by(column.ended_at).limit(limit), lock=True, skip_locked=True)
 
     def delete_execution(self, execution_id: str) -> None:
+        self.flush()
         old = self.execution(execution_id)
         self.locked.discard(execution_id)
         search.forget(self._connection, execution_id)

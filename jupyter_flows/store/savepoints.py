@@ -68,9 +68,10 @@ class Savepoints(Session):
     files: ChunkFiles | None
     #: The newest number of an execution's savepoints, where this transaction knows it.
     _newest: dict[str, int]
+    _new_chunks: dict[str, bytes]
 
     def insert_savepoint(self, savepoint: Savepoint) -> None:
-        _insert_savepoint.run(self._connection, rows.savepoint_row(savepoint))
+        self.put_off(_insert_savepoint, rows.savepoint_row(savepoint))
         self._newest[savepoint.execution_id] = savepoint.number
         self.note_change("savepoint", savepoint.execution_id, self._parent_of(savepoint.execution_id))
 
@@ -81,11 +82,11 @@ class Savepoints(Session):
         return int(newest or 0) + 1
 
     def savepoint(self, savepoint_id: str) -> Savepoint | None:
-        row = _by_id.row(self._connection, {"id": savepoint_id})
+        row = self.row(_by_id, {"id": savepoint_id})
         return None if row is None else rows.savepoint(row)
 
     def savepoint_by_name(self, execution_id: str, name: str) -> Savepoint | None:
-        row = _newest_named.row(self._connection, {"execution_id": execution_id, "name": name})
+        row = self.row(_newest_named, {"execution_id": execution_id, "name": name})
         return None if row is None else rows.savepoint(row)
 
     def savepoint_views(self, execution_id: str) -> list[SavepointView]:
@@ -99,12 +100,12 @@ class Savepoints(Session):
         wanted: str | None = savepoint_id
         while wanted is not None:
             if wanted not in part:
-                row = _light_by_id.row(self._connection, {"id": wanted})
+                row = self.row(_light_by_id, {"id": wanted})
                 if row is None:
                     return
                 most = min(max(4, 2 * len(part)), _BRANCH_PART)
                 values = {"execution_id": row["execution_id"], "number": row["number"], "most": most}
-                before = _light_before.rows(self._connection, values)
+                before = self.rows(_light_before, values)
                 part = {one["id"]: rows.savepoint(one) for one in (row, *before)}
             savepoint = part[wanted]
             yield savepoint
@@ -131,7 +132,7 @@ class Savepoints(Session):
             "text": text,
             "fields": rows.encode(fields),
         }
-        _insert_log.run(self._connection, line)
+        self.put_off(_insert_log, line)
         self.note_change("log", execution_id, self._parent_of(execution_id))
 
     def log(self, execution_id: str, after: int, limit: int) -> list[LogLine]:
@@ -157,16 +158,21 @@ class Savepoints(Session):
     # --- chunks
 
     def put_chunks(self, chunks_by_hash: Mapping[str, bytes]) -> None:
-        small: list[dict[str, Any]] = []
         for digest, content in chunks_by_hash.items():
             if self.files is not None and len(content) >= LARGE:
                 self.files.write(digest, content)
             else:
-                small.append({"hash": digest, "content": content})
-        if small:
+                self._new_chunks[digest] = content
+
+    def flush(self) -> None:
+        if self._new_chunks:
             # In one order everywhere: two writers of the same chunks must not wait for each other.
-            small.sort(key=lambda row: str(row["hash"]))
-            _put_chunk(self._connection.dialect.name).run_many(self._connection, small)
+            many = [
+                {"hash": digest, "content": self._new_chunks[digest]} for digest in sorted(self._new_chunks)
+            ]
+            self._new_chunks.clear()
+            _put_chunk(self._connection.dialect.name).run_many(self._connection, many)
+        super().flush()
 
     def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
         wanted = list(hashes)

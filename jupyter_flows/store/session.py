@@ -32,9 +32,17 @@ class Session:
         self.locked: set[str] = set()
         self.is_due = self.has_ends = False
         self._changes: dict[tuple[str, str], str | None] = {}
+        self._put_off: dict[Hot, list[Mapping[str, Any]]] = {}
+
+    def put_off(self, statement: Hot, values: Mapping[str, Any]) -> None:
+        """Insert a row later: those of many calls go to the driver together, in the order they came."""
+        self._put_off.setdefault(statement, []).append(values)
 
     def flush(self) -> None:
         """Write what was put off. Called before any statement that could see the difference."""
+        while self._put_off:
+            statement = next(iter(self._put_off))
+            statement.run_many(self._connection, self._put_off.pop(statement))
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         self.flush()

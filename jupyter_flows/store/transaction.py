@@ -29,6 +29,7 @@ class SqlTransaction(Resources, Savepoints, Upkeep):
         super().__init__(connection, writes)
         self.files = files
         self._newest = {}
+        self._new_chunks = {}
         self._unwritten = {}
 
     # --- flow versions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,19 @@ def test_without_its_worker_a_flow_does_not_wait_for_ever(pair: tuple[Link, Work
     worker.close()
     waiting.join(60)
     assert "lost" in str(failures[0])
+
+
+def test_commits_that_arrive_while_a_call_is_sent_do_no_harm(pair: tuple[Link, Worker]) -> None:
+    """The reader takes away what is committed at any moment, also between two looks of the flow's thread."""
+    link, _ = pair
+
+    class Fleeting(deque[tuple[int, float]]):
+        """Is not empty when it is asked, and is when it is read."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    link._ahead = Fleeting()
+    assert not link.is_ahead
+    assert link.wait_until_committed() is None
+    ahead(link)
