@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
