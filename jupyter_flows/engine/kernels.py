@@ -14,14 +14,14 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from .. import protocol
 from ..errors import KernelDiedError
 from . import memory
 from .identifiers import new_id
-from .zygotes import KernelProcess, Zygote
+from .zygotes import UNKNOWN, KernelProcess, Zygote
 
 #: How long a kernel may take to say Hello, and to end when it is asked to: seconds.
 START_TIMEOUT = 120.0
@@ -31,6 +31,8 @@ BACK_TIMEOUT = 10.0
 #: How long a used kernel waits for another execution of its flow: seconds.
 IDLE_TIMEOUT = 60.0
 _TAIL_BYTES = 4000
+#: So many forked kernels may end before they say Hello until their execution has to bear it.
+_START_TRIES = 3
 
 #: What a kernel may be used again for: the same owner, flow, version and directory.
 Kind = tuple[str | None, ...]
@@ -52,6 +54,7 @@ class Kernel:
         self.connected: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[str] = loop.create_future()
         self.is_stopping = False
+        self.was_forked = False
         #: The most memory that it was seen to take, in bytes.
         self.peak = 0
         self._kills_before = memory.kills()
@@ -112,7 +115,8 @@ class Kernel:
 
     def explain(self, returncode: int | None) -> str:
         """Why the process ended, with the end of what it said."""
-        how = "ended" if returncode is None else f"ended with exit code {returncode}"
+        is_known = returncode is not None and returncode != UNKNOWN
+        how = f"ended with exit code {returncode}" if is_known else "ended"
         if returncode is not None and returncode < 0:
             how = f"was killed by signal {-returncode}"
             if returncode == -9 and memory.kills() > self._kills_before:
@@ -184,13 +188,20 @@ class KernelPool:
         return next((one for one in same if one.is_fresh.done()), next(iter(same), None))
 
     async def _take_new(self) -> Kernel:
-        while self._ready:
-            kernel = self._ready.popleft()
-            if not kernel.gone.done():
+        for tries_left in reversed(range(_START_TRIES)):
+            while self._ready:
+                kernel = self._ready.popleft()
+                if not kernel.gone.done():
+                    break
+            else:
+                kernel = await self._start()
+            try:
+                await self._wait_until_ready(kernel)
                 break
-        else:
-            kernel = await self._start()
-        await self._wait_until_ready(kernel)
+            except KernelDiedError:
+                # Nothing of the execution has run in it: it was killed by somebody, or cannot start at all.
+                if not tries_left or not kernel.was_forked:
+                    raise
         # The next one is started when this one is at work: not before, or both would be slow.
         self.refill()
         return kernel
@@ -242,32 +253,34 @@ class KernelPool:
             self._ready.append(kernel)
 
     async def _start(self) -> Kernel:
+        while self._zygote is not None and self._zygote.is_usable:
+            with contextlib.suppress(OSError):
+                return await self._made(self._zygote.fork, was_forked=True)
+        return await self._made(self._spawn)
+
+    async def _made(
+        self, make: Callable[[str, str, Path], Awaitable[KernelProcess]], was_forked: bool = False
+    ) -> Kernel:
+        """Raises OSError."""
         kernel_id = new_id()
         stderr = self._socket_path.with_name(f"{kernel_id}.err")
         # Known before it lives: a forked one may say Hello before its fork is reported.
         kernel = self._started[kernel_id] = Kernel(kernel_id, None, stderr)
+        kernel.was_forked = was_forked
         try:
-            process = await self._fork(kernel_id, stderr) or await self._spawn(kernel_id, stderr)
-        except OSError:
+            process = await make(str(self._socket_path), kernel_id, stderr)
+        except BaseException:
             del self._started[kernel_id]
+            kernel.tidy()
             raise
         kernel.process, kernel.pid = process, process.pid
         self._keep(self._watch(kernel, process))
         return kernel
 
-    async def _fork(self, kernel_id: str, stderr: Path) -> KernelProcess | None:
-        if self._zygote is None or not self._zygote.is_usable:
-            return None
-        try:
-            return await self._zygote.fork(str(self._socket_path), kernel_id, stderr)
-        except OSError as error:
-            logger.warning("kernels are started one by one from now on: %s", error)
-            return None
-
-    async def _spawn(self, kernel_id: str, stderr: Path) -> KernelProcess:
+    async def _spawn(self, socket_path: str, kernel_id: str, stderr: Path) -> KernelProcess:
         with open(stderr, "wb") as stream:
             return await asyncio.create_subprocess_exec(
-                *self._command(str(self._socket_path), kernel_id),
+                *self._command(socket_path, kernel_id),
                 stdin=DEVNULL,
                 stdout=stream,
                 stderr=stream,

@@ -11,6 +11,7 @@ them) are left to the flows. A kernel of a user who is at work is never forked, 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -119,7 +120,9 @@ class _Zygote:
             self._tell(ended=pid, returncode=os.waitstatus_to_exitcode(status))
 
     def _tell(self, **message: Any) -> None:
-        os.write(1, json.dumps(message).encode() + b"\n")
+        # A worker that was killed hears nothing: the input has ended too, which is seen next.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(1, json.dumps(message).encode() + b"\n")
 
 
 if __name__ == "__main__":

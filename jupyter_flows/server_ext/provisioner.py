@@ -162,16 +162,27 @@ def close() -> None:
         _zygote = None
 
 
+def _renew() -> None:
+    """Another zygote for one that was killed, as soon as that is seen; one that never worked stays away."""
+    global _zygote
+    if _zygote is not None and _zygote.is_ready and _zygote.has_ended():
+        _zygote.close()
+        _zygote = None
+        prepare()
+
+
 async def _fork(cmd: list[str], options: dict[str, Any]) -> ForkedKernel | None:
     """None where the kernel has to be started instead."""
     environment = options.get("env")
     environment = os.environ if environment is None else environment
+    _renew()
     if _zygote is None or not _zygote.suits(environment) or not _is_usual(cmd, options):
         return None
     cwd = os.path.abspath(options.get("cwd") or os.getcwd())
     try:
         return await _zygote.fork(cmd[3:], environment, cwd)
     except OSError:
+        _renew()
         return None
 
 

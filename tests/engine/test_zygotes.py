@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 
-from jupyter_flows.engine.worker import Worker
 from jupyter_flows.model import Status
 
 from .house import House, fake_command
@@ -60,24 +62,69 @@ def test_without_a_zygote_kernels_are_started(house: House) -> None:
     assert house.texts(view.id) == [str(os.getpid())]
 
 
-def test_a_killed_zygote_takes_its_kernels_along_and_work_goes_on(house: House) -> None:
-    house.flow("flow", "Log(text=str(os.getppid()))", "Sleep(seconds=0.5)", "Log(text='end')")
+def test_a_killed_zygote_is_started_again_and_no_execution_hears_of_it(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is killed while a flow runs, and again and again while others start."""
+    house.flow("flow", "Log(text=str(os.getppid()))", "Sleep(seconds=0.5)", "Log(text=str(os.getpid()))")
 
     async def main() -> None:
-        async with house.worker(kernel_command=fake_command, **FORKING) as worker:
-            assert isinstance(worker, Worker)
-            view = house.engine.start("flow")
-            await house.until(view.id, lambda view: view.savepoints >= 1)
-            (zygote,) = map(int, house.texts(view.id))
-            assert parent_of(zygote) == os.getpid()
-            os.kill(zygote, 9)
-            done = await house.until(view.id)
-            assert done.status is Status.ENDED_SUCCESS
-            assert house.texts(view.id)[-1] == "end"
-            other = await house.until(house.engine.start("flow").id)
-            assert other.status is Status.ENDED_SUCCESS
+        async with house.worker(kernel_command=fake_command, slots=3, **FORKING) as worker:
+            zygote = worker._zygote
+            assert zygote is not None
+            first = house.engine.start("flow")
+            await house.until(first.id, lambda view: view.savepoints >= 1)
+            assert parent_of(zygote._process.pid) == os.getpid()
+            killed: set[int] = set()
+            views = [first]
+            for _ in range(4):
+                views += [house.engine.start("flow") for _ in range(3)]
+                killed.add(zygote._process.pid)
+                os.kill(zygote._process.pid, 9)
+                await house.until(views[-1].id, lambda view: view.savepoints >= 1)
+            for view in views:
+                done = await house.until(view.id)
+                assert done.status is Status.ENDED_SUCCESS, done
+                assert len(house.texts(view.id)) == 2
+                assert done.attempts == 0
+            last = await house.until(house.engine.start("flow").id)
+            assert last.status is Status.ENDED_SUCCESS
+            assert len(killed) == 4, "it was not started again"
+            assert zygote.is_usable
+            # The kernel of the first one went on although its zygote had died.
+            assert house.texts(first.id)[0] in map(str, killed)
 
     asyncio.run(main())
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_an_orphaned_kernel_is_still_watched(house: House) -> None:
+    """Its zygote died, and then the kernel does: the execution goes on in another one."""
+    house.flow(
+        "flow",
+        "Log(text='%s %s' % (os.getpid(), os.getppid()))",
+        "[os.kill(os.getppid(), 9), die()] if once(directory + '/died') else None",
+        "Log(text='end')",
+    )
+    view = house.run("flow", **FORKING)
+    assert view.status is Status.ENDED_SUCCESS, view
+    assert house.texts(view.id)[-1] == "end"
+
+
+def test_a_zygote_whose_worker_was_killed_ends_without_a_word() -> None:
+    """It tells of a kernel's end when nobody hears it any more."""
+    order = {"kernel_id": "k", "socket": "/nowhere", "stderr": os.devnull}
+    command = [sys.executable, "-m", "jupyter_flows.kernel.zygote"]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"ready" in process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
 
 
 def test_a_stopped_worker_leaves_no_process(house: House) -> None:
