@@ -6,7 +6,7 @@ import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import SavepointError
@@ -16,6 +16,7 @@ from .chunks import ChunkReader, Chunks
 from .manifest import Buffer, Group, Manifest
 from .memories import check_memories, set_memories
 from .paths import Paths
+from .pickling import Pickled
 from .placeholder import Placeholder, facts
 from .references import PREAMBLE, set_live_namespace
 
@@ -61,6 +62,19 @@ def load(
     return {name: objects[name] for name in manifest.names}
 
 
+def load_again(
+    names: Sequence[str], pickled: Pickled, chunks: Chunks, namespace: dict[str, Any]
+) -> list[Any]:
+    """The roots of a stream that was just made, as `load` would give them."""
+    reader = ChunkReader(chunks)
+    group = Group(tuple(names), (), tuple(pickled.buffers), b"", pickled.digest, memories=pickled.memories)
+    before = set_live_namespace(namespace)
+    try:
+        return _objects(group, b"".join(pickled.pieces), reader)
+    finally:
+        set_live_namespace(before)
+
+
 def damage(manifest: Manifest, chunks: Chunks) -> tuple[str, ...]:
     """Why chunks of a savepoint cannot be read, each with its name; reads all of them, unpickles nothing."""
     reader = ChunkReader(chunks)
@@ -78,8 +92,14 @@ def _load_group(group: Group, reader: ChunkReader) -> list[Any]:
         check_memories(group.memories, reader)
     except SavepointError as error:
         return [Placeholder(name.partition("/")[2], "unknown", str(error)) for name in group.names]
+    return _objects(group, stream, reader, buffers)
+
+
+def _objects(group: Group, stream: bytes, reader: ChunkReader, buffers: list[Any] | None = None) -> list[Any]:
     set_memories(group.memories, reader)
     try:
+        if buffers is None:
+            buffers = [_memory(buffer, reader) for buffer in group.buffers]
         found: list[Any] = _unpickle(pickle.Unpickler, stream, buffers)
     except Exception:
         buffers = [_memory(buffer, reader) for buffer in group.buffers]

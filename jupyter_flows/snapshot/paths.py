@@ -27,12 +27,18 @@ class Paths:
         self._roots = roots
         self._known: dict[int, str] | None = None
         self._stand_ins: list[tuple[str, Any]] = []
+        self._found: dict[str, Any] = {}
 
     def of(self, subject: Any) -> str:
         """The shortest path found, or the variables' names where there is none."""
         if self._known is None:
             self._known = self._explored()
         return self._known.get(id(subject)) or f"{' or '.join(self._names[:3])} (somewhere inside)"
+
+    def by_path(self) -> dict[str, Any]:
+        """What was found, by path; as many objects as are looked at for a path."""
+        self._known = self._explored()
+        return self._found
 
     def placeholders(self) -> Iterator[tuple[str, Any]]:
         """The placeholders found, with their paths."""
@@ -41,12 +47,14 @@ class Paths:
 
     def _explored(self) -> dict[int, str]:
         known: dict[int, str] = {}
+        self._found = {}
         waiting: deque[tuple[str, Any]] = deque(zip(self._names, self._roots, strict=True))
         while waiting and len(known) < _LIMIT:
             path, subject = waiting.popleft()
             if id(subject) in known:
                 continue
             known[id(subject)] = path
+            self._found[path] = subject
             if type(subject) is Placeholder:
                 self._stand_ins.append((path, subject))
                 continue

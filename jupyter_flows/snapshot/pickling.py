@@ -22,8 +22,8 @@ from typing import Any
 import xxhash
 
 from ..model import Missing
-from . import registry
-from .chunks import ChunkWriter
+from . import registry, rehearsal
+from .chunks import ChunkWriter, MemoryChunks
 from .manifest import Buffer
 from .memo import Memo
 from .paths import Paths
@@ -177,9 +177,40 @@ class GroupPickler:
         self._known = memo_of_known(namespace)
         self._hashed: dict[int, tuple[Any, Buffer]] = {}
         self._reducers: dict[type[Any], registry.Reducer | None] = {}
+        self._suspects: set[type[Any]] = set()
 
     def dump(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
-        """The stream of the list of `roots`; never raises for what cannot be pickled."""
+        """The stream of the list of `roots`; never raises for what cannot be pickled, or would not load."""
+        pickled = self.dump_untried(names, roots)
+        if not self._suspects or pickled.size > rehearsal.MOST_BYTES:
+            return pickled
+        kinds = {type(pickled.memo.subject(identity)) for identity in pickled.memo.ids()} & self._suspects
+        if not kinds:
+            return pickled
+
+        def load() -> list[Any]:
+            from .loading import load_again
+
+            chunks = MemoryChunks()
+            again = GroupPickler(self._namespace, ChunkWriter(chunks, {})).dump_untried(names, roots)
+            return load_again(names, again, chunks, self._namespace)
+
+        found = rehearsal.failures(pickled.digest, kinds, names, roots, load)
+        self._suspects = set(filter(rehearsal.is_suspect, self._suspects))
+        if not found:
+            return pickled
+        guard = _Guard(self, Paths(names, roots))
+        unlocated = set(found)
+        for failure, subject in rehearsal.located(names, roots, found):
+            guard.stand_in(subject, failure.path, failure.reason)
+            unlocated.discard(failure)
+        pickled = self._carefully(_FastPickler, names, roots, guard)
+        late = [Missing(path=one.path, type="unknown", reason=one.reason) for one in unlocated]
+        pickled.missing = (*pickled.missing, *late)
+        return pickled
+
+    def dump_untried(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
+        """The same, whether it would load or not."""
         saving = Saving(self._namespace, self._keep)
         try:
             return self._run(_FastPickler, saving, list(roots), self._fast(saving))
@@ -188,8 +219,10 @@ class GroupPickler:
         except Exception:
             return self._carefully(_FastPickler, names, roots)
 
-    def _carefully(self, kind: Any, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
-        guard = _Guard(self, Paths(names, roots))
+    def _carefully(
+        self, kind: Any, names: Sequence[str], roots: Sequence[Any], guard: _Guard | None = None
+    ) -> Pickled:
+        guard = guard or _Guard(self, Paths(names, roots))
         before = sys.getrecursionlimit()
         while True:
             saving = Saving(self._namespace, self._keep)
@@ -248,18 +281,25 @@ class GroupPickler:
         try:
             reducer = self._reducers[kind]
         except KeyError:
-            reducer = self._reducers[kind] = registry.find(kind)
+            reducer = self._find(kind)
         return NotImplemented if reducer is None else reducer(subject, saving)
 
+    def _find(self, kind: type[Any]) -> registry.Reducer | None:
+        """The reducer of a class that turns up in this save for the first time."""
+        found = self._reducers[kind] = registry.find(kind)
+        if rehearsal.is_suspect(kind):
+            self._suspects.add(kind)
+        return found
+
     def _fast(self, saving: Saving) -> Callable[[Any], Any]:
-        reducers, find = self._reducers, registry.find
+        reducers, find = self._reducers, self._find
 
         def override(subject: Any) -> Any:
             kind = type(subject)
             try:
                 reducer = reducers[kind]
             except KeyError:
-                reducer = reducers[kind] = find(kind)
+                reducer = find(kind)
             return NotImplemented if reducer is None else reducer(subject, saving)
 
         return override
@@ -304,6 +344,10 @@ class _Guard:
         reason = _readable(error)
         stand_in = Placeholder(self._paths.of(subject), _type_name(subject), reason)
         self._refused[id(subject)] = (subject, stand_in)
+
+    def stand_in(self, subject: Any, path: str, reason: str) -> None:
+        """A placeholder for an object that could be pickled."""
+        self._refused[id(subject)] = (subject, Placeholder(path, _type_name(subject), reason))
 
     def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
         """What failed after its reduction was handed out: the last object, in the end whole variables."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from .. import reducer as of_users
 
@@ -25,6 +25,7 @@ _inherited: dict[type[Any] | str, Reducer] = {}
 _exact: dict[type[Any] | str, Reducer] = {}
 # What was found for a class, weakly: a class of a notebook must be able to go.
 _found: WeakKeyDictionary[type[Any], Reducer | None] = WeakKeyDictionary()
+_of_users: WeakSet[Any] = WeakSet()
 of_users.listen(_found.clear)
 
 
@@ -69,4 +70,10 @@ def _as_ours(given: of_users.UserReducer) -> Reducer:
     def reduce(subject: Any, _: Saving) -> Reduced:
         return given(subject)
 
+    _of_users.add(reduce)
     return reduce
+
+
+def is_of_users(reducer: Reducer) -> bool:
+    """Whether the flow's author registered it."""
+    return reducer in _of_users

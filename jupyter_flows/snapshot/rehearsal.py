@@ -1,0 +1,201 @@
+"""What pickles but would not load is found when it is saved, while the object is still there.
+
+A class of the flow's own may say how it is pickled (``__reduce__``, ``__setstate__`` …), or get in the way of
+being made again (a ``__getattr__`` that needs an attribute, a ``__hash__`` that needs the state). When such a
+class turns up for the first time, the group is loaded at once in a forked child: nothing of that reaches this
+process, and what it would print goes nowhere. An object that fails there, or comes back as one of another
+class, becomes a named placeholder in the savepoint itself, and all others are kept whole. Classes that passed
+are not tried again, so this costs some milliseconds once per class; those of the standard library and of the
+libraries that the tests try kind by kind are taken as good.
+
+Not found: an object that fails although others of its class did not; groups above `MOST_BYTES` (their classes
+are tried when they turn up in a smaller one); where processes cannot be forked, nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from . import registry
+from .paths import Paths
+from .placeholder import Placeholder, facts
+
+#: Larger groups are not tried.
+MOST_BYTES = 32 << 20
+_SECONDS = 5.0
+_MANY_DIGESTS = 1000
+_HOOKS = frozenset(
+    {
+        *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__"),
+        *("__getnewargs_ex__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__hash__"),
+    }
+)
+_HOOKS_OF_CONTAINERS = frozenset({"__setitem__", "append", "extend", "add"})
+_TRIED_LIBRARIES = frozenset(
+    {
+        *("jupyter_flows", "flow_api", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "polars"),
+        *("pyarrow", "torch", "networkx", "plotly", "sqlalchemy", "pydantic", "pydantic_core", "httpx"),
+        *("requests", "PIL", "IPython", "ipywidgets", "traitlets", "msgspec", "attr", "attrs", "dateutil"),
+    }
+)
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """An object that did not come back."""
+
+    path: str
+    reason: str
+
+
+class _Known:
+    #: Whether a class is to be tried; False once it passed.
+    suspects: WeakKeyDictionary[type[Any], bool] = WeakKeyDictionary()  # noqa: RUF012 - of this process
+    #: What failed in a group, by the group's digest.
+    failures: dict[str, tuple[Failure, ...]] = {}  # noqa: RUF012 - of this process
+
+
+def is_suspect(kind: type[Any]) -> bool:
+    """Whether objects of this class must be seen to load before that is taken for granted."""
+    try:
+        return _Known.suspects[kind]
+    except KeyError:
+        found = _Known.suspects[kind] = _has_hooks(kind)
+        return found
+    except TypeError:
+        return False
+
+
+def _has_hooks(kind: type[Any]) -> bool:
+    reducer = registry.find(kind)
+    if reducer is not None:
+        return registry.is_of_users(reducer)
+    hooks = _HOOKS | _HOOKS_OF_CONTAINERS if issubclass(kind, list | dict | set) else _HOOKS
+    for base in type.__dict__["__mro__"].__get__(kind):
+        library = str(base.__module__).partition(".")[0]
+        if library in _TRIED_LIBRARIES or (library in sys.stdlib_module_names and library != "__main__"):
+            continue
+        own = {name for name in hooks if base.__dict__.get(name) is not None}
+        if "__dataclass_params__" in base.__dict__:  # dataclass() wrote these
+            own -= {"__hash__", "__setattr__"}
+        if own:
+            return True
+    return False
+
+
+def failures(
+    digest: str,
+    kinds: set[type[Any]],
+    names: Sequence[str],
+    roots: Sequence[Any],
+    load: Callable[[], list[Any]],
+) -> tuple[Failure, ...]:
+    """What of a group with objects of these suspect `kinds` does not load.
+
+    Arguments: `load`, called in the child, gives the roots as they are after a restore.
+    """
+    known = _Known.failures.get(digest)
+    if known is not None:
+        return known
+    if not hasattr(os, "fork"):
+        return ()
+    found = _from_child(lambda: _compared(names, roots, load(), kinds))
+    if len(_Known.failures) >= _MANY_DIGESTS:
+        _Known.failures.clear()
+    if found is None:  # it took too long, or ended the child: it is not tried at every savepoint
+        found = ()
+    bad = {type(subject) for _, subject in located(names, roots, found)}
+    for kind in kinds - bad:
+        _Known.suspects[kind] = False
+    _Known.failures[digest] = found
+    return found
+
+
+def located(
+    names: Sequence[str], roots: Sequence[Any], found: Sequence[Failure]
+) -> list[tuple[Failure, Any]]:
+    """The objects at the paths of these failures."""
+    if not found:
+        return []
+    at = Paths(names, roots).by_path()
+    return [(failure, at[failure.path]) for failure in found if failure.path in at]
+
+
+def _compared(
+    names: Sequence[str], roots: Sequence[Any], loaded: list[Any], kinds: set[type[Any]]
+) -> tuple[Failure, ...]:
+    found = []
+    before, after = Paths(names, roots).by_path(), Paths(names, loaded).by_path()
+    for path, subject in after.items():
+        original = before.get(path)
+        if type(subject) is Placeholder:
+            if type(original) is not Placeholder:
+                found.append(Failure(path, facts(subject)[2]))
+        elif type(original) in kinds and _name(original) != _name(subject):
+            found.append(Failure(path, f"it would be loaded as {_name(subject)}"))
+    return tuple(found)
+
+
+def _name(subject: Any) -> str:
+    kind = type(subject)
+    return (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__main__")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _from_child(work: Callable[[], tuple[Failure, ...]]) -> tuple[Failure, ...] | None:
+    """What `work` returns in a forked child; None where that came to nothing."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forking beside threads: the child takes no lock but the import's
+        child = os.fork()
+    if child == 0:
+        _be_the_child(work, writing)
+    os.close(writing)
+    try:
+        data = _read_all(reading, time.monotonic() + _SECONDS)
+    finally:
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+    try:
+        return msgspec.msgpack.decode(data, type=tuple[Failure, ...])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _be_the_child(work: Callable[[], tuple[Failure, ...]], writing: int) -> None:
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - the child's, for good
+        os.write(writing, msgspec.msgpack.encode(work()))
+    finally:
+        os._exit(0)
+
+
+def _read_all(descriptor: int, until: float) -> bytes:
+    parts = []
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([descriptor], [], [], left)[0]:
+            break
+        part = os.read(descriptor, 1 << 16)
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts)
