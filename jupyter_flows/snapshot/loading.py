@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import SavepointError
 from . import reducers, units
-from .careful import CarefulUnpickler, reason_of
+from .careful import CarefulUnpickler, is_placeholder, reason_of
 from .chunks import ChunkReader, Chunks
 from .manifest import Buffer, Group, Manifest
 from .memories import check_memories, set_memories
@@ -41,19 +41,14 @@ def load(
     """
     reader = ChunkReader(chunks)
     units.make_known(manifest.body.units, reader)
-    before = set_live_namespace(namespace)
-    objects: dict[str, Any] = {}
-    lost: list[str] = []
-    try:
+    loading = _Loading(reader, namespace)
+    with loading:
         for group in sorted(manifest.body.groups, key=lambda group: first not in group.names):
-            known = len(reader.damaged)
-            objects.update(zip(group.names, _load_group(group, reader), strict=True))
-            if len(reader.damaged) > known:
-                lost += group.names
+            loading.add(group)
             if first in group.names:
-                prepare(objects[first])
-    finally:
-        set_live_namespace(before)
+                prepare(loading.objects[first])
+        loading.add_those_put_off()
+    objects, lost = loading.objects, loading.lost
     if lost and needs_all:
         names = ", ".join(name.partition("/")[2] for name in lost[:5]) + (" …" if len(lost) > 5 else "")
         raise SavepointError(
@@ -62,17 +57,83 @@ def load(
     return {name: objects[name] for name in manifest.names}
 
 
+class _Loading:
+    """The groups of one load, one after the other.
+
+    Code of the flow may run while its objects are made (``__setstate__``, ``__new__``, ``__hash__``), and it
+    expects its globals. So the namespace has, for the time of the load, those that are loaded already. A
+    group that fails is tried again when all others are there, and then with its own variables as well.
+    """
+
+    def __init__(self, reader: ChunkReader, namespace: dict[str, Any]) -> None:
+        self.objects: dict[str, Any] = {}
+        self.lost: list[str] = []
+        self._reader = reader
+        self._namespace = namespace
+        self._lent: dict[str, Any] = {}
+        self._put_off: list[tuple[Group, bytes]] = []
+
+    def __enter__(self) -> None:
+        self._before = set_live_namespace(self._namespace)
+
+    def __exit__(self, *_: object) -> None:
+        set_live_namespace(self._before)
+        for name, value in self._lent.items():
+            if self._namespace.get(name, self) is value:
+                del self._namespace[name]
+
+    def add(self, group: Group) -> None:
+        known = len(self._reader.damaged)
+        found = _stream_of(group, self._reader)
+        if isinstance(found, SavepointError):
+            self._have(group, [_not_loaded(name, str(found)) for name in group.names])
+        else:
+            self.add_stream(group, found)
+        if len(self._reader.damaged) > known:
+            self.lost += group.names
+
+    def add_stream(self, group: Group, stream: bytes) -> None:
+        try:
+            self._have(group, _unpickle(pickle.Unpickler, group, stream, self._reader))
+        except SavepointError:
+            self._have(group, _load_carefully(group, stream, self._reader))
+        except Exception:
+            self._put_off.append((group, stream))
+
+    def add_those_put_off(self) -> None:
+        for group, stream in self._put_off:
+            try:
+                found = _unpickle(pickle.Unpickler, group, stream, self._reader)
+            except Exception:
+                self._have(group, _load_carefully(group, stream, self._reader))
+                try:
+                    found = _unpickle(pickle.Unpickler, group, stream, self._reader)
+                except Exception:
+                    found = _load_carefully(group, stream, self._reader)
+            self._have(group, found)
+
+    def _have(self, group: Group, found: list[Any]) -> None:
+        for name, value in zip(group.names, found, strict=True):
+            self.objects[name] = value
+            scope, _, variable = name.partition("/")
+            is_ours = variable in self._lent or variable not in self._namespace
+            if scope == "globals" and is_ours and not is_placeholder(value):
+                self._lent[variable] = self._namespace[variable] = value
+
+
 def load_again(
     names: Sequence[str], pickled: Pickled, chunks: Chunks, namespace: dict[str, Any]
 ) -> list[Any]:
-    """The roots of a stream that was just made, as `load` would give them."""
-    reader = ChunkReader(chunks)
+    """The roots of a stream that was just made, as `load` would give them; the namespace has the others."""
     group = Group(tuple(names), (), tuple(pickled.buffers), b"", pickled.digest, memories=pickled.memories)
-    before = set_live_namespace(namespace)
-    try:
-        return _objects(group, b"".join(pickled.pieces), reader)
-    finally:
-        set_live_namespace(before)
+    others = dict(namespace)
+    for name in names:
+        others.pop(name.partition("/")[2], None)
+    loading = _Loading(ChunkReader(chunks), others)
+    with loading:
+        loading.add_stream(group, b"".join(pickled.pieces))
+        loading.add_those_put_off()
+    return [loading.objects[name] for name in names]
 
 
 def damage(manifest: Manifest, chunks: Chunks) -> tuple[str, ...]:
@@ -83,31 +144,28 @@ def damage(manifest: Manifest, chunks: Chunks) -> tuple[str, ...]:
     return tuple(reader.damaged.values())
 
 
-def _load_group(group: Group, reader: ChunkReader) -> list[Any]:
+def _stream_of(group: Group, reader: ChunkReader) -> bytes | SavepointError:
+    """The bytes of a group's stream, or why the group cannot be loaded."""
     try:
         stream = reader.bytes_of(group.stream)
         if hashlib.sha256(stream).digest() != group.seal:
             raise SavepointError("its bytes are not those that were signed")
-        buffers = [_memory(buffer, reader) for buffer in group.buffers]
+        for buffer in group.buffers:
+            for name, _, _ in buffer.references:
+                reader.check_has(name)
         check_memories(group.memories, reader)
     except SavepointError as error:
-        return [Placeholder(name.partition("/")[2], "unknown", str(error)) for name in group.names]
-    return _objects(group, stream, reader, buffers)
+        return error
+    return stream
 
 
-def _objects(group: Group, stream: bytes, reader: ChunkReader, buffers: list[Any] | None = None) -> list[Any]:
+def _not_loaded(name: str, reason: str) -> Placeholder:
+    return Placeholder(name.partition("/")[2], "unknown", reason)
+
+
+def _unpickle(kind: Any, group: Group, stream: bytes, reader: ChunkReader) -> Any:
     set_memories(group.memories, reader)
-    try:
-        if buffers is None:
-            buffers = [_memory(buffer, reader) for buffer in group.buffers]
-        found: list[Any] = _unpickle(pickle.Unpickler, stream, buffers)
-    except Exception:
-        buffers = [_memory(buffer, reader) for buffer in group.buffers]
-        found = _load_carefully(group, stream, buffers)
-    return found
-
-
-def _unpickle(kind: Any, stream: bytes, buffers: list[Any]) -> Any:
+    buffers = [_memory(buffer, reader) for buffer in group.buffers]
     unpickler = kind(io.BytesIO(b"".join(PREAMBLE) + stream), buffers=buffers)
     for _ in PREAMBLE:
         unpickler.load()
@@ -123,11 +181,11 @@ def _memory(buffer: Buffer, reader: ChunkReader) -> Any:
     return memory
 
 
-def _load_carefully(group: Group, stream: bytes, buffers: list[Any]) -> list[Any]:
+def _load_carefully(group: Group, stream: bytes, reader: ChunkReader) -> list[Any]:
     try:
-        found: list[Any] = _unpickle(CarefulUnpickler, stream, buffers)
+        found: list[Any] = _unpickle(CarefulUnpickler, group, stream, reader)
     except Exception as error:
-        return [Placeholder(name.partition("/")[2], "unknown", reason_of(error)) for name in group.names]
+        return [_not_loaded(name, reason_of(error)) for name in group.names]
     paths = Paths(group.names, found)
     for path, stand_in in paths.placeholders():
         if facts(stand_in)[0] == "":

@@ -195,7 +195,7 @@ class GroupPickler:
             again = GroupPickler(self._namespace, ChunkWriter(chunks, {})).dump_untried(names, roots)
             return load_again(names, again, chunks, self._namespace)
 
-        found = rehearsal.failures(pickled.digest, kinds, names, roots, load)
+        found = rehearsal.failures(pickled.digest, kinds, names, roots, pickled.missing, load)
         self._suspects = set(filter(rehearsal.is_suspect, self._suspects))
         if not found:
             return pickled
@@ -286,9 +286,12 @@ class GroupPickler:
 
     def _find(self, kind: type[Any]) -> registry.Reducer | None:
         """The reducer of a class that turns up in this save for the first time."""
-        found = self._reducers[kind] = registry.find(kind)
+        found = registry.find(kind)
         if rehearsal.is_suspect(kind):
             self._suspects.add(kind)
+        if found is None and not is_importable(kind) and _says_how(kind):
+            found = _by_value_if_named
+        self._reducers[kind] = found
         return found
 
     def _fast(self, saving: Saving) -> Callable[[Any], Any]:
@@ -305,6 +308,19 @@ class GroupPickler:
         return override
 
 
+def _says_how(kind: type[Any]) -> bool:
+    """Whether a class of the flow has a `__reduce__` of its own."""
+    return any(getattr(kind, name) is not getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
+
+
+def _by_value_if_named(subject: Any, _: Saving) -> Any:
+    """An object of the flow that says it is found by its name: in a new process nothing is there yet."""
+    reduced = subject.__reduce_ex__(PROTOCOL)
+    if not isinstance(reduced, str) or not hasattr(subject, "__dict__"):
+        return reduced
+    return copyreg.__newobj__, (type(subject),), dict(subject.__dict__)  # type: ignore[attr-defined]
+
+
 class _Guard:
     """Reduces each object under guard; remembers which cannot be, and stands placeholders in for them."""
 
@@ -312,6 +328,7 @@ class _Guard:
         self._pickler = pickler
         self._paths = paths
         self._refused: dict[int, tuple[Any, Placeholder]] = {}
+        self._reducible: set[int] = set()
         self._last: Any = None
 
     def override(self, saving: Saving) -> Callable[[Any], Any]:
@@ -338,7 +355,8 @@ class _Guard:
         return override
 
     def stand_ins(self, roots: Sequence[Any]) -> list[Any]:
-        return [self._refused[id(root)][1] if id(root) in self._refused else root for root in roots]
+        refused = self._refused.keys() - self._reducible
+        return [self._refused[id(root)][1] if id(root) in refused else root for root in roots]
 
     def refuse(self, subject: Any, error: Exception) -> None:
         reason = _readable(error)
@@ -346,7 +364,8 @@ class _Guard:
         self._refused[id(subject)] = (subject, stand_in)
 
     def stand_in(self, subject: Any, path: str, reason: str) -> None:
-        """A placeholder for an object that could be pickled."""
+        """A placeholder for an object that could be pickled: where it is reduced, so that it is shared."""
+        self._reducible.add(id(subject))
         self._refused[id(subject)] = (subject, Placeholder(path, _type_name(subject), reason))
 
     def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
@@ -365,7 +384,7 @@ class _Guard:
     def _reduced(self, subject: Any, saving: Saving) -> Any:
         found = self._pickler.reduction(subject, saving)
         if found is not NotImplemented:
-            return found
+            return _checked(found) if isinstance(found, tuple) else found
         if isinstance(subject, type | types.FunctionType | types.BuiltinFunctionType):
             return NotImplemented
         by_table = copyreg.dispatch_table.get(type(subject))

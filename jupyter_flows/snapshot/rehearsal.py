@@ -27,6 +27,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from ..model import Missing
 from . import registry
 from .paths import Paths
 from .placeholder import Placeholder, facts
@@ -98,18 +99,20 @@ def failures(
     kinds: set[type[Any]],
     names: Sequence[str],
     roots: Sequence[Any],
+    already: Sequence[Missing],
     load: Callable[[], list[Any]],
 ) -> tuple[Failure, ...]:
     """What of a group with objects of these suspect `kinds` does not load.
 
-    Arguments: `load`, called in the child, gives the roots as they are after a restore.
+    Arguments: `already`, what could not even be pickled; `load`, called in the child, gives the roots as
+    they are after a restore.
     """
     known = _Known.failures.get(digest)
     if known is not None:
         return known
     if not hasattr(os, "fork"):
         return ()
-    found = _from_child(lambda: _compared(names, roots, load(), kinds))
+    found = _from_child(lambda: _compared(names, roots, load(), kinds, {one.path for one in already}))
     if len(_Known.failures) >= _MANY_DIGESTS:
         _Known.failures.clear()
     if found is None:  # it took too long, or ended the child: it is not tried at every savepoint
@@ -132,18 +135,29 @@ def located(
 
 
 def _compared(
-    names: Sequence[str], roots: Sequence[Any], loaded: list[Any], kinds: set[type[Any]]
+    names: Sequence[str], roots: Sequence[Any], loaded: list[Any], kinds: set[type[Any]], already: set[str]
 ) -> tuple[Failure, ...]:
-    found = []
     before, after = Paths(names, roots).by_path(), Paths(names, loaded).by_path()
-    for path, subject in after.items():
-        original = before.get(path)
-        if type(subject) is Placeholder:
-            if type(original) is not Placeholder:
-                found.append(Failure(path, facts(subject)[2]))
-        elif type(original) in kinds and _name(original) != _name(subject):
-            found.append(Failure(path, f"it would be loaded as {_name(subject)}"))
+    found = [
+        Failure(path, facts(subject)[2])
+        for path, subject in after.items()
+        if type(subject) is Placeholder
+        and type(before.get(path)) is not Placeholder
+        and facts(subject)[0] not in already
+    ]
+    for path, original in before.items():
+        if type(original) not in kinds or _is_up_to_the_author(original):
+            continue
+        subject = after.get(path)  # paths lead to no plain values
+        if type(subject) is not Placeholder and _name(original) != _name(subject):
+            what = "something else" if subject is None else _name(subject)
+            found.append(Failure(path, f"it would be loaded as {what}"))
     return tuple(found)
+
+
+def _is_up_to_the_author(subject: Any) -> bool:
+    """Whether a reducer that the flow registered may make something else of it."""
+    return registry.find(type(subject)) is not None
 
 
 def _name(subject: Any) -> str:

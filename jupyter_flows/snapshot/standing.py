@@ -25,28 +25,35 @@ def is_seen_by_nobody(subject: Any) -> bool:
         return len(subject) <= _SHORT and all(type(part) in _PLAIN for part in subject)
     if isinstance(subject, enum.Enum):
         return is_importable(kind)
-    return id(subject) in _OfMatplotlib.held
+    return _OfMatplotlib.holds(subject, kind)
 
 
 class _OfMatplotlib:
     """What matplotlib's modules, classes and options hold, by id."""
 
-    held: dict[int, Any] = {}  # noqa: RUF012 - of this process
+    options: dict[int, Any] = {}  # noqa: RUF012 - of this process
     in_modules: dict[int, Any] = {}  # noqa: RUF012
-    known_modules = 0
+    is_looked_at = False
+
+    @classmethod
+    def holds(cls, subject: Any, kind: type[Any]) -> bool:
+        if id(subject) in cls.options or id(subject) in cls.in_modules:
+            return True
+        if cls.is_looked_at or kind.__name__ not in ("Path", "ndarray", "dict") or not cls.options:
+            return False
+        cls.is_looked_at = True  # some are made when they are first asked for: once more, for this save
+        modules = [module for name, module in sys.modules.copy().items() if name.startswith("matplotlib.")]
+        cls.in_modules = _held_by(modules)
+        return id(subject) in cls.in_modules
 
 
 def look_again() -> None:
     """Ask the libraries what they hold now: once for each save."""
     matplotlib: Any = sys.modules.get("matplotlib")
-    if matplotlib is None or not hasattr(matplotlib, "rcParams"):
-        return
-    if len(sys.modules) != _OfMatplotlib.known_modules:
-        _OfMatplotlib.known_modules = len(sys.modules)
-        modules = [module for name, module in sys.modules.copy().items() if name.startswith("matplotlib.")]
-        _OfMatplotlib.in_modules = _held_by(modules)
-    options = {id(value): value for value in dict.values(matplotlib.rcParams) if type(value) is list}
-    _OfMatplotlib.held = _OfMatplotlib.in_modules | options
+    _OfMatplotlib.is_looked_at = False
+    if matplotlib is not None and hasattr(matplotlib, "rcParams"):
+        lists = (value for value in dict.values(matplotlib.rcParams) if type(value) is list)
+        _OfMatplotlib.options = {id(value): value for value in lists}
 
 
 def _held_by(modules: list[Any]) -> dict[int, Any]:

@@ -444,4 +444,62 @@ PROBES: list[tuple[str, str, str]] = [
         "class T:\n    def __init__(self): self.kids = []; self.up = None\n    def add(self): k = T(); k.up = self; self.kids.append(k); return k\nt = T(); k = t.add().add()",
         "assert k.up.up is t and t.kids[0].kids[0] is k",
     ),
+    # what says itself how it is pickled
+    (
+        "a proxy whose __getattr__ needs its state",
+        _REFUSED
+        + "class P:\n    def __init__(self, o): self.o = o\n    def __getattr__(self, n): return getattr(self.o, n)\np = P([1]); rest = [1]",
+        "assert rest == [1] and 'RecursionError' in refused(lambda: p.o)",
+    ),
+    (
+        "a pickle that loads as something else",
+        _REFUSED + "class H:\n    def __reduce__(self): return str, ('gone',)\nh = H(); rest = [h, 1]",
+        "assert rest[1] == 1 and rest[0] is h and rest[0] is h and 'loaded as' in refused(lambda: h.x)",
+    ),
+    (
+        "a __setstate__ that raises, deep inside",
+        _REFUSED
+        + "class S:\n    def __init__(self): self.x = 1\n    def __setstate__(self, s): raise OSError('no')\nd = {'a': [1, {'b': S()}]}; inner = d['a']",
+        "assert d['a'] is inner and inner[0] == 1 and \"inner[1]['b']\" in refused(lambda: inner[1]['b'].x)",
+    ),
+    (
+        "a __reduce__ with side effects",
+        "seen = []\nclass R:\n    def __init__(self, n): self.n = n\n    def __reduce__(self): seen.append(1); return R, (self.n,)\nr = R(5); other = [r]",
+        "assert other[0] is r and r.n == 5",
+    ),
+    (
+        "a __new__ that counts",
+        "made = []\nclass C:\n    def __new__(cls, *a): made.append(1); return super().__new__(cls)\n    def __getnewargs__(self): return (1,)\nc = C()",
+        "assert type(c) is C and made[0] == 1",
+    ),
+    (
+        "a __getstate__ that gives something small",
+        "class C:\n    def __init__(self): self.a, self.cache = 1, object()\n    def __getstate__(self): return {'a': self.a}\n    def __setstate__(self, s): self.__dict__.update(s); self.cache = 'empty'\nc = C()",
+        "assert c.a == 1 and c.cache == 'empty'",
+    ),
+    (
+        "a singleton by __reduce__",
+        "class One:\n    def __reduce__(self): return 'ONE'\nONE = One(); rows = [ONE]",
+        "assert rows[0] is ONE and type(ONE) is One",
+    ),
+    (
+        "a __setstate__ that needs the flow's globals",
+        "import threading\nlimit = 3\ndef fresh(): return [limit]\nclass C:\n    def __init__(self): self.n, self.lock = 1, threading.Lock()\n    def __getstate__(self): return {'n': self.n}\n    def __setstate__(self, s): self.n = s['n']; self.lock = threading.Lock(); self.rows = fresh()\nc = C()",
+        "assert c.n == 1 and c.rows == [3] and c.lock.acquire(False)",
+    ),
+    (
+        "a method that a decorator wrapped",
+        "import contextlib, functools\n@contextlib.contextmanager\ndef opened(n): yield n + 1\n@functools.singledispatch\ndef f(x): return 'any'\n@f.register\ndef _(x: int): return 'int'",
+        "with opened(1) as n: assert n == 2\nassert f(1) == 'int' and f('') == 'any'",
+    ),
+    (
+        "a traceback under two names",
+        "try: 1 / 0\nexcept ZeroDivisionError as e: error = e; t = e.__traceback__",
+        "assert error.__traceback__ is t and t.tb_lineno == 1",
+    ),
+    (
+        "two figures of one library",
+        "from matplotlib.figure import Figure\na, b = Figure(), Figure(); x = a.subplots(); b.subplots()",
+        "x.set_title('t'); assert a.axes[0] is x and b.axes[0].get_title() == ''",
+    ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,14 @@ def run(text: str, namespace: dict[str, Any]) -> None:
     exec(resumable.compile_unit(text, "probe.py").code, namespace)
 
 
+def main_namespace() -> dict[str, Any]:
+    """A new one, which is that of __main__ as in a kernel."""
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    return module.__dict__
+
+
 def save(number: int, where: Path) -> str:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    namespace = main_namespace()
     run(PROBES[number][1], namespace)
     objects = {f"globals/{name}": value for name, value in namespace.items() if not name.startswith("__")}
     objects["state/process"] = snapshot.ProcessState.now()
@@ -29,7 +36,7 @@ def save(number: int, where: Path) -> str:
 
 
 def load(number: int, where: Path) -> str:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    namespace = main_namespace()
     manifest = snapshot.Manifest.from_bytes((where / f"manifest-{number}").read_bytes())
     objects = snapshot.load(manifest, snapshot.DirectoryChunks(where / "chunks"), namespace)
     failed = objects.pop("state/process").put_back()
