@@ -41,6 +41,20 @@ def _nobody_asked(_: resumable.Unit) -> None:
     """The default of `on_unit`."""
 
 
+class _Hidden(dict[str, Any]):
+    """What IPython's lists of variables leave out: its own names, and our temporaries.
+
+    A variable is left out where it is the very value that this dict gives for its name.
+    """
+
+    def __init__(self, hidden: dict[str, Any], names: dict[str, Any]) -> None:
+        super().__init__(hidden)
+        self._names = names
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._names[name] if resumable.is_temporary(name) else super().get(name, default)
+
+
 class UnitShellMixin:
     """Cells become units; `%flow` becomes a call that `resumable` can see."""
 
@@ -57,6 +71,9 @@ class UnitShellMixin:
         """Call once after the shell is made."""
         self._units = {}
         resumable.set_uncatchable(LifecycleSignal)
+        resumable.hide_temporaries()
+        shell: Any = self
+        shell.user_ns_hidden = _Hidden(shell.user_ns_hidden, shell.user_ns)
         self.input_transformers_post.append(_rewrite_flow_magic)  # type: ignore[attr-defined]
 
     def flow(self, line: str) -> Any:

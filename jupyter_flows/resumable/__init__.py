@@ -7,6 +7,7 @@
 from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
 from .coroutines import finish_coroutine
+from .debugging import hide_temporaries
 from .functions import reduce_builtin_method, reduce_cell, reduce_function
 from .generators import reduce_generator
 from .importing import OwnModule, OwnModules, is_own
@@ -40,6 +41,7 @@ __all__ = [
     "compile_unit",
     "digest_of",
     "finish_coroutine",
+    "hide_temporaries",
     "is_own",
     "is_temporary",
     "redefine",

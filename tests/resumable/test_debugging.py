@@ -5,17 +5,22 @@ And what is saved could go to any machine: no bytecode, no paths, nothing that o
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import io
 import json
 import linecache
 import os
+import pdb
 import pickletools
 import subprocess
 import sys
+import textwrap
 import traceback
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from jupyter_flows import resumable, snapshot
@@ -184,6 +189,71 @@ def test_the_same_lines_run_as_in_plain_python(name: str) -> None:
     source = PROGRAMS[name]
     plain = lines(compile(source, "plain.py", "exec", dont_inherit=True), "plain.py")
     assert lines(resumable.compile_unit(source, "unit.py").code, "unit.py") == plain
+
+
+def _covered(source: str, path: Path, is_own: bool) -> tuple[list[int], list[int]]:
+    """The lines that coverage.py counts, and those that it saw run, of a file that a flow imports."""
+    path.write_text(source)
+    measure = coverage.Coverage(data_file=None, include=[str(path)], config_file=False)
+    own = resumable.OwnModules(str(path.parent))
+    if is_own:
+        own.install()
+    sys.path.append(str(path.parent))
+    measure.start()
+    try:
+        importlib.import_module(path.stem)
+    finally:
+        measure.stop()
+        sys.path.remove(str(path.parent))
+        own.remove()
+        sys.modules.pop(path.stem, None)
+    _, counted, __, missing, ___ = measure.analysis2(str(path))
+    return counted, sorted(set(counted) - set(missing))
+
+
+@pytest.mark.parametrize("place", range(0, 60, 12))
+def test_coverage_counts_the_same_lines_as_in_plain_python(place: int, tmp_path: Path) -> None:
+    names = [name for name in PROGRAMS if name.startswith(("constructs", "generators", "managers"))]
+    program = PROGRAMS[names[place % len(names)]]
+    programs = {
+        "plain_covered": False,
+        "own_covered": True,
+    }
+    start = "from tests.resumable.test_debugging import _fail as fail, _This, point\nthis = _This()\n"
+    found = []
+    for name, is_own in programs.items():
+        (tmp_path / name).mkdir()
+        source = f"{start}def program():\n{textwrap.indent(program, '    ')}\nprogram()\n"
+        found.append(_covered(source, tmp_path / name / f"{name}.py", is_own))
+    assert found[0] == found[1]
+    assert found[0][1]
+
+
+def test_a_debugger_after_an_error_of_a_flow_that_went_on_shows_the_authors_code() -> None:
+    source = STORY.replace("1 / len([])", "raise SystemError('told')").split("for number in")[0]
+    source = source.replace("        point('caught')", "        point('caught')\n        1 / len([])")
+    continuations: list[resumable.Continuation] = []
+    namespace: dict[str, Any] = {"__name__": "__main__", "point": point}
+    unit = resumable.compile_unit(source, "debugged.py")
+    _Stop.on_call = continuations.append
+    try:
+        with pytest.raises(ZeroDivisionError):
+            exec(unit.code, namespace)
+    finally:
+        _Stop.on_call = None
+    with pytest.raises(ZeroDivisionError) as caught:
+        continuations[0].resume(namespace=namespace)
+    resumable.hide_temporaries()
+    said = io.StringIO()
+    debugger = pdb.Pdb(stdin=io.StringIO("p sorted(locals())\nw\np seen\nl\nq\n"), stdout=said)
+    debugger.reset()
+    debugger.interaction(None, caught.value.__traceback__)
+    told = said.getvalue()
+    assert "['seen']" in told
+    assert "-> 1 / len([])" in told
+    assert "(Pdb) ['error']" in told, "what `seen` holds"
+    assert "'." not in told
+    assert "(Pdb)" in told
 
 
 def _fail(error: BaseException) -> Any:
