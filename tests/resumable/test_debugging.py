@@ -229,12 +229,12 @@ def test_coverage_counts_the_same_lines_as_in_plain_python(place: int, tmp_path:
     assert found[0][1]
 
 
-def test_a_debugger_after_an_error_of_a_flow_that_went_on_shows_the_authors_code() -> None:
+def test_a_debugger_after_an_error_of_a_flow_that_went_on_shows_the_authors_code(tmp_path: Path) -> None:
     source = STORY.replace("1 / len([])", "raise SystemError('told')").split("for number in")[0]
     source = source.replace("        point('caught')", "        point('caught')\n        1 / len([])")
     continuations: list[resumable.Continuation] = []
     namespace: dict[str, Any] = {"__name__": "__main__", "point": point}
-    unit = resumable.compile_unit(source, "debugged.py")
+    unit = resumable.compile_unit(source, str(tmp_path / "debugged.py"))
     _Stop.on_call = continuations.append
     try:
         with pytest.raises(ZeroDivisionError):
