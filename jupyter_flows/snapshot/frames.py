@@ -1,54 +1,74 @@
-"""Previews of arrays and data frames. Reads a few rows, whatever the size."""
+"""Previews of arrays and data frames. Reads a few rows, whatever the size, and runs nobody's `__str__`."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-_COLUMNS = 12
-_ROWS = 5
-_CELL = 24
+from .references import module_name
+
+COLUMNS = 12
+ROWS = 5
+CELL = 24
 
 Description = tuple[tuple[int, ...] | None, str, dict[str, Any]]
 
 
 def described_array(array: Any) -> Description:
-    few = array.ravel()[:_ROWS] if array.flags.c_contiguous else array.flat[:_ROWS]
-    values = ", ".join(str(value)[:_CELL] for value in few.tolist()) if array.dtype.kind != "O" else "…"
-    more = ", …" if array.size > _ROWS and array.dtype.kind != "O" else ""
+    few = array.ravel()[:ROWS] if array.flags.c_contiguous else array.flat[:ROWS]
+    values = ", ".join(str(value)[:CELL] for value in few.tolist()) if array.dtype.kind != "O" else "…"
+    more = ", …" if array.size > ROWS and array.dtype.kind != "O" else ""
     return tuple(array.shape), f"{array.dtype} [{values}{more}]", {"dtype": str(array.dtype)}
 
 
 def described_pandas(value: Any) -> Description | None:
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.DataFrame):
-        columns = [str(column)[:_CELL] for column in value.columns[:_COLUMNS]]
+        columns = [label(column) for column in value.columns[:COLUMNS]]
         text = f"{len(value)} rows × {value.shape[1]} columns: {', '.join(columns)}"
         return tuple(value.shape), text, {"columns": _columns(value), "table": _table(value)}
     if isinstance(value, pandas.Series):
-        few = ", ".join(_cell(one) for one in value.iloc[:_ROWS])
-        more = ", …" if len(value) > _ROWS else ""
+        few = ", ".join(cell(one) for one in value.iloc[:ROWS])
+        more = ", …" if len(value) > ROWS else ""
         return tuple(value.shape), f"{value.dtype} [{few}{more}]", {"dtype": str(value.dtype)}
     if isinstance(value, pandas.Index):
-        few = ", ".join(_cell(one) for one in value[:_ROWS])
-        return tuple(value.shape), f"{value.dtype} [{few}{', …' if len(value) > _ROWS else ''}]", {}
+        few = ", ".join(cell(one) for one in value[:ROWS])
+        return tuple(value.shape), f"{value.dtype} [{few}{', …' if len(value) > ROWS else ''}]", {}
     return None
 
 
 def _columns(frame: Any) -> dict[str, str]:
-    return {str(name)[:_CELL]: str(dtype) for name, dtype in list(frame.dtypes.items())[:100]}
+    return {label(name): str(dtype) for name, dtype in list(frame.dtypes.items())[:100]}
 
 
 def _table(frame: Any) -> list[list[str]]:
     """The first rows and columns as texts, the names of the columns first."""
-    few = frame.iloc[:_ROWS, :_COLUMNS]
-    rows = [[str(name)[:_CELL] for name in few.columns]]
-    rows += [[_cell(value) for value in row] for row in few.itertuples(index=False, name=None)]
+    few = frame.iloc[:ROWS, :COLUMNS]
+    rows = [[label(name) for name in few.columns]]
+    rows += [[cell(value) for value in row] for row in few.itertuples(index=False, name=None)]
     return rows
 
 
-def _cell(value: Any) -> str:
-    plain = isinstance(value, str | int | float | bool) or type(value).__module__.startswith(
-        ("numpy", "pandas", "datetime", "decimal")
-    )
-    return str(value)[:_CELL] if plain else f"<{type(value).__name__}>"
+_PLAIN = frozenset({str, int, float, bool, complex, bytes, type(None)})
+_FROM_LIBRARIES = ("numpy", "pandas", "datetime", "decimal", "uuid")
+
+
+def label(name: Any) -> str:
+    """The name of a column or row, bounded."""
+    if type(name) is str:
+        return name[:CELL]
+    if type(name) is tuple:
+        return ("(" + ", ".join(label(part) for part in name[:4]) + ")")[:CELL]
+    return cell(name)
+
+
+def cell(value: Any) -> str:
+    """A value as a short text; one that would have to say itself what it is, by its class."""
+    kind = type(value)
+    if kind is int and value.bit_length() > 256:
+        return f"<int of {value.bit_length()} bits>"
+    if kind in (str, bytes):
+        return str(value[:CELL])
+    if kind in _PLAIN or module_name(kind).partition(".")[0] in _FROM_LIBRARIES:
+        return str(value)[:CELL]
+    return f"<{kind.__name__}>"

@@ -24,7 +24,7 @@ from . import registry
 from .manifest import Group
 from .memo import Memo
 from .pickling import PROTOCOL, GroupPickler, Pickled
-from .references import is_importable
+from .references import is_importable, module_name
 from .standing import is_seen_by_nobody, look_again
 
 # Sharing one of these cannot be seen: they never change, and nobody asks which of two equal ones it is.
@@ -152,4 +152,4 @@ def _links(memo: Memo, identity: int) -> bool:
 
 
 def _is_library_constant(kind: type[Any]) -> bool:
-    return any(f"{base.__module__}.{base.__qualname__}" in _CONSTANTS_OF_LIBRARIES for base in kind.__mro__)
+    return any(f"{module_name(base)}.{base.__qualname__}" in _CONSTANTS_OF_LIBRARIES for base in kind.__mro__)

@@ -28,7 +28,7 @@ from .manifest import Buffer
 from .memo import Memo
 from .paths import Paths
 from .placeholder import Placeholder, facts
-from .references import is_importable, memo_of_known
+from .references import is_importable, memo_of_known, module_name
 from .written import Reference
 
 PROTOCOL = 5
@@ -275,6 +275,11 @@ class GroupPickler:
         self._hashed[id(owner)] = (owner, buffer)
         return buffer
 
+    def kept(self, owner: Any) -> Buffer | None:
+        """What the memory of an array was kept as in this save."""
+        found = self._hashed.get(id(owner))
+        return found[1] if found is not None and found[0] is owner else None
+
     def reduction(self, subject: Any, saving: Saving) -> Any:
         """What the registered reducer says of an object; NotImplemented where there is none."""
         kind = type(subject)
@@ -436,7 +441,7 @@ def _line_bytes(view: memoryview) -> int:
 
 def _type_name(subject: Any) -> str:
     kind = type(subject)
-    module = kind.__module__
+    module = module_name(kind)
     return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
 
 

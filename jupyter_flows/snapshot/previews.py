@@ -6,17 +6,30 @@ container than what is shown.
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import pathlib
 import sys
 import types
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from ..model import VariableView
+from . import parts
+from .libraries import LIBRARIES
 from .placeholder import Placeholder, facts
+from .references import module_name
 
 _TEXT = 160
 _ITEMS = 6
 _DEPTH = 2
+_SAY_THEMSELVES = frozenset(
+    {
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
+        *(decimal.Decimal, uuid.UUID, pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath),
+    }
+)
 
 
 def readable_scopes(names: Iterable[str]) -> dict[str, str]:
@@ -28,11 +41,19 @@ def readable_scopes(names: Iterable[str]) -> dict[str, str]:
 
 
 def view(
-    scope: str, name: str, value: Any, digest: str, size: int, missing: str | None = None
+    scope: str,
+    name: str,
+    value: Any,
+    digest: str,
+    size: int,
+    missing: str | None = None,
+    kept: parts.Kept | None = None,
 ) -> VariableView:
-    """Arguments: `size` in bytes; `missing`, why the variable or a part of it was not kept."""
+    """Arguments: `size` in bytes; `missing`, why the variable or a part of it was not kept; `kept`, what is
+    known of the parts, so that two views tell which of them changed."""
     try:
         shape, text, extra = _described(value)
+        extra |= parts.digests(value, kept) if kept is not None else {}
     except Exception:  # a library's object that is not what it seems must not cost the savepoint
         shape, text, extra = None, f"<{type_name(value)}>", {}
     return VariableView(
@@ -52,7 +73,8 @@ def type_name(value: Any) -> str:
     if type(value) is Placeholder:
         return facts(value)[1]
     kind = type(value)
-    module, name = kind.__module__, kind.__qualname__
+    name = str(type.__dict__["__qualname__"].__get__(kind))
+    module = module_name(kind)
     if module in ("builtins", "__main__"):
         return name
     if module.partition(".")[0] in ("pandas", "numpy", "polars"):
@@ -61,7 +83,7 @@ def type_name(value: Any) -> str:
 
 
 def _described(value: Any) -> tuple[tuple[int, ...] | None, str, dict[str, Any]]:
-    library = type(value).__module__.partition(".")[0]
+    library = module_name(type(value)).partition(".")[0]
     if library == "pandas" and "pandas" in sys.modules:
         from .frames import described_pandas
 
@@ -72,6 +94,10 @@ def _described(value: Any) -> tuple[tuple[int, ...] | None, str, dict[str, Any]]
         from .frames import described_array
 
         return described_array(value)
+    if library in LIBRARIES and library in sys.modules:
+        found = LIBRARIES[library](value)
+        if found is not None:
+            return found
     shape = (len(value),) if type(value) in (list, tuple, dict, set, frozenset, bytes, bytearray) else None
     return shape, short_text(value), {}
 
@@ -100,7 +126,7 @@ def short_text(value: Any, depth: int = _DEPTH) -> str:
         return f"<module {types.ModuleType.__getattribute__(value, '__name__')}>"
     if kind is Placeholder:
         return repr(value)
-    if kind.__module__ in ("datetime", "decimal", "uuid", "fractions", "pathlib"):
+    if kind in _SAY_THEMSELVES:
         return repr(value)
     return f"<{type_name(value)}>"
 

@@ -14,15 +14,26 @@ from ..resumable import is_own
 MAIN = "__main__"
 
 
+def module_name(kind: type[Any]) -> str:
+    """Where a class says it is from; asked of `type`, for a metaclass may answer otherwise, or raise."""
+    found = type.__dict__["__module__"].__get__(kind)
+    if type(found) is not str:  # Cython's own types have a descriptor there, which their metaclass resolves
+        try:
+            found = kind.__module__
+        except Exception:
+            found = ""
+    return found if type(found) is str else ""
+
+
 def is_importable(subject: Any) -> bool:
     """Whether `subject` (a class or function) is what its module and qualified name lead to.
 
     What a module of the flow's own defines is not: the module may have been edited since.
     """
-    module_name = getattr(subject, "__module__", None)
-    if not isinstance(module_name, str) or module_name == MAIN:
+    module = module_name(subject) if isinstance(subject, type) else getattr(subject, "__module__", None)
+    if not isinstance(module, str) or module == MAIN:
         return False
-    found: Any = sys.modules.get(module_name)
+    found: Any = sys.modules.get(module)
     if found is None or is_own(found):
         return False
     for part in str(getattr(subject, "__qualname__", subject.__name__)).split("."):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from .. import reducer as of_users
+from .references import module_name
 
 if TYPE_CHECKING:
     from .pickling import Saving
@@ -53,11 +54,11 @@ def find(kind: type[Any]) -> Reducer | None:
 def _search(kind: type[Any]) -> Reducer | None:
     bases = [base for base in type.__dict__["__mro__"].__get__(kind) if base is not object]
     for base in bases:
-        given = of_users.find(base) or of_users.find(f"{base.__module__}.{base.__qualname__}")
+        given = of_users.find(base) or of_users.find(f"{module_name(base)}.{base.__qualname__}")
         if given is not None:
             return _as_ours(given)
     for base in bases:
-        name = f"{base.__module__}.{base.__qualname__}"
+        name = f"{module_name(base)}.{base.__qualname__}"
         found = _inherited.get(base) or _inherited.get(name)
         if found is None and base is kind:
             found = _exact.get(base) or _exact.get(name)

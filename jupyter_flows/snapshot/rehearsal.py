@@ -31,6 +31,7 @@ from ..model import Missing
 from . import registry
 from .paths import Paths
 from .placeholder import Placeholder, facts
+from .references import module_name
 
 #: Larger groups are not tried.
 MOST_BYTES = 32 << 20
@@ -83,7 +84,7 @@ def _has_hooks(kind: type[Any]) -> bool:
         return registry.is_of_users(reducer)
     hooks = _HOOKS | _HOOKS_OF_CONTAINERS if issubclass(kind, list | dict | set) else _HOOKS
     for base in type.__dict__["__mro__"].__get__(kind):
-        library = str(base.__module__).partition(".")[0]
+        library = module_name(base).partition(".")[0]
         if library in _TRIED_LIBRARIES or (library in sys.stdlib_module_names and library != "__main__"):
             continue
         own = {name for name in hooks if base.__dict__.get(name) is not None}

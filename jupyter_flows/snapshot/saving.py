@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..model import Missing, VariableView
-from . import previews, reducers, units
+from . import parts, previews, reducers, units
 from .chunks import Chunks, ChunkWriter
 from .grouping import Alone, Found, find_groups
 from .manifest import Body, Group, Manifest
@@ -148,18 +148,20 @@ class _Save:
                 )
         return tuple(views[name] for name in objects if name in views)
 
-    @staticmethod
     def _view(
-        before: VariableView | None, scope: str, variable: str, value: Any, one: Found, name: str
+        self, before: VariableView | None, scope: str, variable: str, value: Any, one: Found, name: str
     ) -> VariableView:
         alone = one.alone.get(name)
         if before is not None and (alone is None or alone.digest == before.digest):
             return before
         if alone is None:  # its group is as it was, but nobody looked at it then
             alone = Alone(one.pickled.digest, one.pickled.size, ())
-        return previews.view(
-            scope, variable, value, alone.digest, alone.bytes, _reason(alone.missing, variable)
+        pickler = self._pickler
+        kept = parts.Kept(
+            alone.bytes, pickler.kept, lambda part: pickler.dump_untried((variable,), (part,)).digest
         )
+        reason = _reason(alone.missing, variable)
+        return previews.view(scope, variable, value, alone.digest, alone.bytes, reason, kept)
 
 
 def _reason(missing: tuple[Missing, ...], variable: str) -> str | None:
