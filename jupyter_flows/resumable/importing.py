@@ -78,7 +78,13 @@ class OwnModules(importlib.abc.MetaPathFinder):
         del target
         top = fullname.partition(".")[0]
         if top in self._packages:
-            found = importlib.machinery.PathFinder.find_spec(fullname, path)
+            found = _installed(fullname, path)
+            if found is None and fullname == top:
+                raise ModuleNotFoundError(
+                    f"no package {top!r} can be found, which is named as one of the flow's own: "
+                    "install it for this Python, or correct JUPYTER_FLOWS_PACKAGES",
+                    name=top,
+                )
         elif path is None or is_own(sys.modules.get(fullname.rpartition(".")[0])):
             found = importlib.machinery.PathFinder.find_spec(fullname, path or [self._folder])
         else:
@@ -138,6 +144,15 @@ class OwnModules(importlib.abc.MetaPathFinder):
             parent, _, child = module.name.rpartition(".")
             if parent in sys.modules:
                 setattr(sys.modules[parent], child, made)
+
+
+def _installed(name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """Where a module is installed: on the path, or where another finder has it (an editable install)."""
+    for finder in [one for one in sys.meta_path if not isinstance(one, OwnModules)]:
+        found = finder.find_spec(name, path, None)
+        if found is not None:
+            return found
+    return None
 
 
 def is_own(module: object) -> bool:

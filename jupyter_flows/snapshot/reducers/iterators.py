@@ -147,6 +147,16 @@ def _reduce_reversed_deque(iterator: Any, _: Saving) -> Any:
     return _make_reversed_deque, (subject, passed)
 
 
+@builtin(type(iter(deque())))
+def _reduce_deque_iterator(iterator: Any, _: Saving) -> Any:
+    _, (subject, passed) = iterator.__reduce__()
+    return _make_deque_iterator, (subject, passed)  # its class has another name on Python 3.11
+
+
+def _make_deque_iterator(subject: deque[Any], passed: int) -> Iterator[Any]:
+    return _at(iter(subject), passed)
+
+
 def _make_reversed_deque(subject: deque[Any], passed: int) -> Iterator[Any]:
     return _at(reversed(subject), passed)
 
