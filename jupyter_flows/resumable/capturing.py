@@ -19,7 +19,7 @@ from .callsites import UNKNOWN, Site, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .implicit import operation_of
 from .importing import is_own
-from .instructions import CALLS, operation_at, runs_directly, start_of
+from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly, start_of
 from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
@@ -79,7 +79,7 @@ def _chain(frame: types.FrameType) -> list[types.FrameType]:
             kept.append(between)
         elif not kept or kept[-1].f_back is not between or not passes_on(between, kept[-1]):
             raise Refused(f"{_described(between)} stands between the flow's code and the call")
-    if base + 1 < len(every) and every[base + 1].f_code.co_filename == threading.__file__:
+    if threading.get_ident() != threading.main_thread().ident:
         raise Refused(
             "the call was made in a thread of its own; only the flow's main thread can be gone on with"
         )
@@ -388,6 +388,12 @@ def _role(
 ) -> str:
     """How the call at the site runs the next frame. Raises Refused if it does not call it itself."""
     assert isinstance(node, ast.Call)
+    above = _frame_above(frame)
+    if above is not None and is_over(frame, above):
+        what = text_of(node)
+        raise Refused(
+            f"`{what}` has returned; the call comes from what Python runs while it lets go of values"
+        )
     if inner is not None:
         going_on = variables.get(NEXT)
         if isinstance(going_on, types.FunctionType) and going_on.__code__ is inner.f_code:
@@ -399,7 +405,6 @@ def _role(
     called = site.value(node.func)
     if inner is None:
         function = getattr(callee, "__func__", callee)
-        above = _frame_above(frame)
         is_its = above is not None and above.f_code is getattr(function, "__code__", None)
         if above is not None and is_its and runs_directly(frame, above):
             return CALL
@@ -420,6 +425,8 @@ def _role(
         if is_init and role != INIT:
             raise Refused("the generated `__init__` of a dataclass is called by name, not by its class")
     what = text_of(node.func)
+    if must_run_directly(frame) and isinstance(getattr(called, "__func__", called), types.FunctionType):
+        role = None  # the call has returned: a finalizer runs the same function
     if role is None:
         kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"
         raise Refused(f"what `{what}` calls {kind}: a library stands between the flow's code and the call")

@@ -1,13 +1,14 @@
 """What the instruction that a frame stands at tells: which operation it is, and what it runs directly.
 
 Python shows no frames of C code. Whether one stands between two frames of Python can be told all the same:
-the interpreter calls a Python function without leaving its loop, and leaves a trace of having done so.
-CPython 3.11 and 3.12 move the caller's position to the end of the call instruction's inline caches; 3.13
-links the two frames without an entry frame between, which only memory shows (two pointers, read through
-`ctypes`; checked once against calls that are known, and not used where that check fails).
+the interpreter calls a Python function without leaving its loop, and links the two frames at once. Where C
+calls it, there is an entry frame between (CPython 3.12 and 3.13), or the frame is marked as an entry (3.11).
+Only memory shows that: a few words, read through `ctypes`, checked once against calls that are known (one
+through C, and one by a finalizer), and not used where that check fails.
 
 `runs_directly` is proof when it says True. When it says False the call may still be a plain one (a class, an
-object with `__call__`, ``f(*args)``), and `callsites` looks the callee up.
+object with `__call__`, ``f(*args)``), and `callsites` looks the callee up; `is_over` tells of a call that
+has returned, while what it let go is finalized.
 """
 
 from __future__ import annotations
@@ -36,21 +37,51 @@ def runs_directly(frame: types.FrameType, inner: types.FrameType) -> bool:
     return inner.f_back is frame and _direct(frame, inner)
 
 
-def _by_position(frame: types.FrameType, _: types.FrameType) -> bool:
+def is_over(frame: types.FrameType, inner: types.FrameType) -> bool:
+    """Whether the call at which `frame` stands has returned, and `inner` runs because of what it let go.
+
+    CPython 3.11 and 3.12 have the position at the end of the call's inline caches once they called a function
+    of Python. Where that cannot be told, False.
+    """
+    is_told = sys.version_info < (3, 13) and _direct is not _never
+    return is_told and _has_called(frame) and not runs_directly(frame, inner)
+
+
+def must_run_directly(frame: types.FrameType) -> bool:
+    """Whether the call at which `frame` stands runs a plain function of Python directly, if it runs one.
+
+    Before CPython 3.13 a debugger may have the interpreter leave its loop for every call.
+    """
+    is_known = sys.version_info >= (3, 13) and _direct is not _never
+    return is_known and operation_at(frame.f_code, frame.f_lasti) == "CALL"
+
+
+def _has_called(frame: types.FrameType) -> bool:
     return frame.f_lasti > 0 and frame.f_code.co_code[frame.f_lasti] == 0
 
 
-_FRAME_OF_OBJECT, _PREVIOUS, _WORD = 24, 8, 8
+_FRAME_OF_OBJECT, _PREVIOUS = 24, 8
+_PREVIOUS_311, _IS_ENTRY_311 = 48, 68
 
 
 def _by_link(frame: types.FrameType, inner: types.FrameType) -> bool:
     return _word(_word(id(inner) + _FRAME_OF_OBJECT) + _PREVIOUS) == _word(id(frame) + _FRAME_OF_OBJECT)
 
 
-def _word(address: int) -> int:
-    import ctypes
+def _by_mark(frame: types.FrameType, inner: types.FrameType) -> bool:
+    if not _has_called(frame):
+        return False
+    address = _word(id(inner) + _FRAME_OF_OBJECT)
+    is_entry = _word(address + _IS_ENTRY_311) & 0xFF
+    return not is_entry and _word(address + _PREVIOUS_311) == _word(id(frame) + _FRAME_OF_OBJECT)
 
-    return int.from_bytes(ctypes.string_at(address, _WORD), sys.byteorder)
+
+_at: Any = None  # reads a word at an address
+
+
+def _word(address: int) -> int:
+    word: int = _at(address).value
+    return word
 
 
 def _never(_: types.FrameType, __: types.FrameType) -> bool:
@@ -61,10 +92,33 @@ def _seen(is_direct: Any) -> bool:
     return bool(is_direct(sys._getframe(1), sys._getframe(0)))
 
 
+class _Finalized:
+    def __init__(self, is_direct: Any) -> None:
+        self.is_direct = is_direct
+
+    def __del__(self) -> None:
+        _finalized.append(_seen_below(self.is_direct))
+
+
+_finalized: list[bool] = []
+
+
+def _seen_below(is_direct: Any) -> bool:
+    return bool(is_direct(sys._getframe(2), sys._getframe(1)))
+
+
+def _lets_go(is_direct: Any) -> None:
+    made = _Finalized(is_direct)
+    del is_direct
+    assert made
+
+
 def _is_right(is_direct: Any) -> bool:
-    """Whether this way of telling is right about a direct call and one through C."""
+    """Whether this way of telling is right about a direct call, one through C, and one by a finalizer."""
+    _finalized.clear()
     try:
-        return _seen(is_direct) and not any(map(_seen, [is_direct]))
+        _lets_go(is_direct)
+        return _seen(is_direct) and not any(map(_seen, [is_direct])) and _finalized == [False]
     except Exception:
         return False
 
@@ -73,7 +127,11 @@ def _chosen() -> Any:
     is_usual = sys.implementation.name == "cpython" and object.__basicsize__ == 16 and sys.maxsize > 2**32
     if not is_usual or hasattr(sys, "getobjects"):
         return _never
-    way = {11: _by_position, 12: _by_position, 13: _by_link}.get(sys.version_info.minor, _never)
+    global _at
+    import ctypes
+
+    _at = ctypes.c_size_t.from_address
+    way = {11: _by_mark, 12: _by_link, 13: _by_link}.get(sys.version_info.minor, _never)
     return way if _is_right(way) else _never
 
 
