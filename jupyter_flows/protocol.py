@@ -129,11 +129,13 @@ class Magic(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What `%flow` asks beyond the Flow API, without a savepoint.
 
     `action` is "list" (the flows, as FlowViews) or "children" (those of this execution, as
-    ExecutionViews); the answer's `result` is a list of them as plain JSON.
+    ExecutionViews); the answer's `result` is a list of them as plain JSON. Or it is "offer": `error` is that
+    of a savepoint that could not be loaded, and the `result` its message with the one to take instead.
     """
 
     seq: int
     action: str
+    error: ErrorInfo | None = None
 
 
 KernelMessage = Hello | OpenNotebook | CallMade | FetchChunks | CellsRun | Ended | Ready | Magic

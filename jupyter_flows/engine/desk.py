@@ -400,6 +400,11 @@ class Desk:
             await kernel.leave()
 
     async def _magic(self, kernel: Kernel, message: protocol.Magic) -> None:
+        if message.action == "offer" and message.error is not None:
+            offered = await asyncio.to_thread(with_offer, self._engine.store, message.error)
+            text = (offered or message.error).message
+            await kernel.send(protocol.Acknowledged(seq=message.seq, result=text))
+            return
         if message.action != "list":
             error = error_info(ResourceNotFoundError(f"the worker does not know {message.action!r}"))
             await kernel.send(protocol.Acknowledged(seq=message.seq, error=error))

@@ -21,7 +21,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from traitlets import Type
 
 from .. import flow_api, model, protocol
-from ..errors import EngineException, InternalError, LifecycleSignal, SavepointError, from_parts
+from ..errors import EngineException, InternalError, LifecycleSignal, SavepointError, from_parts, parts
 from ..snapshot import begin_here
 from .link import Link
 from .live import LiveChildren
@@ -121,8 +121,22 @@ class NotebookSession:
         assert runtime is not None
         assert resume is not None
         new_code = self._new_code(resume, cells) if cells is not None else None
-        restored = runtime.load(resume, new_code)
+        try:
+            restored = runtime.load(resume, new_code)
+        except SavepointError as error:  # nothing was changed: the kernel goes on with what it has
+            raise self._with_offer(error) from None
         return runtime.go_on(resume, restored)
+
+    def _with_offer(self, error: SavepointError) -> SavepointError:
+        """The same error, which names the newest whole savepoint if this one has lost bytes."""
+        link = self.link()
+        name, message, ids = parts(error)
+        told = model.ErrorInfo(type=name, message=message, ids=ids)
+        answer = link.request(
+            protocol.Magic(seq=link.next_seq(), action="offer", error=told), protocol.Acknowledged
+        )
+        text = str(answer.result or message).replace("`jupyter flows restore", "`%flow restore")
+        return SavepointError(text, **ids)
 
     def _new_code(self, resume: protocol.Resume, cells: list[model.Cell]) -> NewCode:
         """A notebook's cells run in any order: the old ones are those whose code the savepoint refers to."""

@@ -268,3 +268,37 @@ def test_a_fork_of_a_running_cell_goes_on_as_an_execution_of_its_own(
     forked = engine.execution(fork.id)
     assert (forked.status, forked.output_value) == ("ENDED_SUCCESS", {"x": 1}), forked.message
     assert [line.text for line in engine.log(fork.id)] == ["end of cell"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+def test_a_live_kernel_keeps_what_it_has_when_a_savepoint_has_lost_bytes(
+    engine: Engine, open_notebook: Opener, damage: str
+) -> None:
+    notebook = open_notebook()
+    notebook.run("rows = list(range(100_000))")
+    notebook.run("data = bytes(range(256)) * 2000; import random; data = random.Random(1).randbytes(500_000)")
+    (execution,) = engine.executions().executions
+    first, second = engine.savepoints(execution.id)
+    notebook.run("data, rows, kept = b'', None, 'as it was'")
+    directory = engine.store.chunk_directory
+    assert directory is not None
+    with engine.store.reading() as transaction:
+        older, newer = (transaction.savepoint(one.id).draft.chunks for one in (first, second))
+    file = next(
+        path
+        for path in sorted(Path(directory).rglob("*"))
+        if path.name in newer and path.name not in older and path.stat().st_size > 100_000
+    )
+    content = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-100] if damage == "truncated" else bytes([content[0] ^ 1]) + content[1:])
+    shown = notebook.run(f"%flow restore {second.id}")
+    assert "SavepointError" in shown
+    assert file.name in shown
+    assert "lost are data" in shown
+    assert f"`%flow restore {first.id}`" in shown
+    assert notebook.run("data, rows, kept") == "(b'', None, 'as it was')"
+    notebook.run(f"%flow restore {first.id}")
+    assert notebook.run("len(rows)") == "100000"
