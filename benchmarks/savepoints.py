@@ -172,10 +172,12 @@ def run_session(python: Path, name: str, cells: list[str], where: Path) -> dict[
                 figures["wall"].append(taken["wall"])
                 figures["bytes"].append(disk(where) - size if name == "ours" else taken["bytes"])
             savepoint = newest(where) if name == "ours" else session.helper("head").strip()
-            figures["restore"] = attempt(session, savepoint, True)
+            # As a cell of its own: Kishu restores only what it saw going.
+            session.run("del " + session.helper("names").strip(), is_hidden=name != "kishu")
+            figures["restore"] = attempt(session, savepoint)
         if name != "kishu":
             with kernel(python, name, where, socket) as fresh:
-                figures["restore_fresh"] = attempt(fresh, savepoint, False)
+                figures["restore_fresh"] = attempt(fresh, savepoint)
     finally:
         if worker is not None:
             worker.close()
@@ -183,9 +185,9 @@ def run_session(python: Path, name: str, cells: list[str], where: Path) -> dict[
     return figures
 
 
-def attempt(session: Kernel, savepoint: str, without: bool) -> dict[str, float] | None:
+def attempt(session: Kernel, savepoint: str) -> dict[str, float] | None:
     try:
-        return session.measured("restore", savepoint, without)
+        return session.measured("restore", savepoint)
     except RuntimeError as error:
         print(f"  a restore failed: {error}", file=sys.stderr)
         return None

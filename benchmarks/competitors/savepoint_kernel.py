@@ -167,14 +167,16 @@ def after_cell() -> None:
     print("MEASURED " + json.dumps(MEASURED.take()))
 
 
-def restore(savepoint: str, without: bool) -> None:
-    """Put the newest savepoint back, `without` what is there now, and print what that took."""
+def names() -> None:
+    """Print the session's variables."""
+    own = variables(sys.modules["IPython"].get_ipython())
+    print(", ".join(name for name in own if name not in ("this", "system", "inputs", "flow_api")))
+
+
+def restore(savepoint: str) -> None:
+    """Put the newest savepoint of the session back, and print what that took."""
     shell = sys.modules["IPython"].get_ipython()
-    if without:
-        for variable in variables(shell):
-            if variable not in ("this", "system", "inputs", "flow_api"):
-                del shell.user_ns[variable]
-        gc.collect()
+    gc.collect()
     before = now()
     _Here.competitor.restore(savepoint)
     after = now()

@@ -67,6 +67,37 @@ def test_the_key_is_the_owners_alone(session: Session, tmp_path: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_a_key_that_others_can_read_is_closed_to_them(session: Session, tmp_path: Path) -> None:
+    from jupyter_flows.snapshot import signing
+
+    data = session.save().to_bytes()
+    key = tmp_path / "jupyter-data" / "jupyter_flows" / "savepoint.key"
+    key.chmod(0o644)
+    signing._key.cache_clear()  # as in a new process
+    assert snapshot.Manifest.from_bytes(data).names == ()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_key_that_was_lost_cut_off_or_exchanged(session: Session, tmp_path: Path) -> None:
+    from jupyter_flows.snapshot import signing
+
+    session.run("value = 1")
+    data = session.save().to_bytes()
+    key = tmp_path / "jupyter-data" / "jupyter_flows" / "savepoint.key"
+    content = key.read_bytes()
+    key.write_bytes(content[:5])
+    signing._key.cache_clear()
+    with pytest.raises(SavepointError, match="is no key: restore it from a backup"):
+        snapshot.Manifest.from_bytes(data)
+    key.unlink()  # a new one is made, which old savepoints do not fit
+    signing._key.cache_clear()
+    with pytest.raises(SavepointError, match="made with another key"):
+        snapshot.Manifest.from_bytes(data)
+    key.write_bytes(content)
+    signing._key.cache_clear()
+    assert snapshot.Manifest.from_bytes(data).names == ("globals/value",)
+
+
 def test_a_damaged_or_missing_chunk_is_named_and_costs_only_its_group(session: Session) -> None:
     session.run("import random; text = random.Random(1).randbytes(100_000); small = [1]")
     manifest = session.save()
