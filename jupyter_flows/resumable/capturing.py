@@ -388,7 +388,7 @@ def _role(
 ) -> str:
     """How the call at the site runs the next frame. Raises Refused if it does not call it itself."""
     assert isinstance(node, ast.Call)
-    above = _frame_above(frame)
+    above = _frame_above(frame, inner)
     if above is not None and is_over(frame, above):
         what = text_of(node)
         raise Refused(
@@ -448,8 +448,10 @@ def _operating(site: Site, node: ast.Call, operation: str, inner: types.FrameTyp
     return PULLS if operation == "next" else f"{OPERATES}{found[0]} {found[1]}"
 
 
-def _frame_above(frame: types.FrameType) -> types.FrameType | None:
-    """The frame that `frame` called, on the way to here."""
+def _frame_above(frame: types.FrameType, inner: types.FrameType | None) -> types.FrameType | None:
+    """The frame that `frame` called, on the way to here; `inner`: the next one that is kept."""
+    if inner is not None:
+        return inner if inner.f_back is frame else inner.f_back
     above: types.FrameType | None = sys._getframe(1)
     while above is not None and above.f_back is not frame:
         above = above.f_back

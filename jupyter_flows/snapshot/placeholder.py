@@ -7,6 +7,7 @@ list it, and a dict that has it as a key must be able to load.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..errors import SavepointError
@@ -40,6 +41,10 @@ class Placeholder:
         return Placeholder, facts(self)
 
 
+#: The path of a temporary of a frame: nobody should see its name.
+_WAITING = re.compile(r"kept \d+ \.\S+$")
+
+
 def facts(placeholder: Placeholder) -> tuple[str, str, str]:
     """Path, type and reason of the object that it stands for."""
     read = object.__getattribute__
@@ -48,6 +53,8 @@ def facts(placeholder: Placeholder) -> tuple[str, str, str]:
 
 def _error(placeholder: Placeholder) -> SavepointError:
     path, kind, reason = facts(placeholder)
+    if _WAITING.match(path):
+        path = "a value that a statement waits with (what a loop goes over, for one)"
     return SavepointError(
         f"{path} was not kept in the savepoint: {reason} (its type was {kind}). Make it again, "
         "or register a reducer for its type"

@@ -179,3 +179,24 @@ def test_what_has_more_to_do_is_refused(name: str) -> None:
     reasons = _reasons(REFUSED[name])
     assert reasons
     assert all(reasons), reasons
+
+
+def test_a_loop_over_rows_of_a_database_says_why_it_cannot_go_on(tmp_path: Path) -> None:
+    source = (
+        "import sqlite3\ndb = sqlite3.connect(':memory:')\ndb.execute('create table t (x)')\n"
+        "db.executemany('insert into t values (?)', [(n,) for n in range(3)])\ndb.commit()\n"
+        "def work():\n    for (x,) in db.execute('select x from t'):\n        point(x)\n"
+        "def fetched():\n    for (x,) in db.execute('select x from t').fetchall():\n        point(x)\n"
+        "    return x\n"
+        "work()\nprint(fetched())\n1 / len([])\n"
+    )
+    files, _ = saved(source, tmp_path)
+    root = str(Path(__file__).resolve().parents[2])
+    ended = []
+    for file in (files[0], files[-2]):
+        command = [sys.executable, "-c", GO_ON, str(tmp_path / "chunks"), str(file), root]
+        ended.append(subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False))
+    assert ended[0].returncode == 1
+    assert "a value that a statement waits with" in ended[0].stderr
+    assert "a cursor with rows to fetch cannot be kept" in ended[0].stderr
+    assert ended[1].stdout.startswith("2\n"), ended[1].stderr
