@@ -57,7 +57,8 @@ def variables(shell: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in shell.user_ns.items()
-        if not name.startswith("_")
+        if name.isidentifier()
+        and not name.startswith("_")
         and not (name in hidden and hidden[name] is value)
         and name not in ("In", "Out", "get_ipython", "exit", "quit", "open")
     }
