@@ -4,6 +4,9 @@ Every variable is pickled by itself first. What the pickler's memo then holds of
 shared between them, and if that is more than a constant they are pickled again together. A group found
 earlier is tried as a whole first, and taken as it is when not a byte of it changed, so a steady state is
 pickled once. A link too many costs little: large buffers and pieces are chunks of their own anyway.
+
+Groups that are watched and were not touched (see `watching`) are not pickled at all. What is pickled is
+looked for in them by address, so new sharing is found.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ import pathlib
 import re
 import types
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model import Missing
 from . import registry
@@ -26,6 +29,10 @@ from .memo import Memo
 from .pickling import PROTOCOL, GroupPickler, Pickled
 from .references import is_importable, module_name
 from .standing import is_seen_by_nobody, look_again
+from .untouched import watching
+
+if TYPE_CHECKING:
+    from .watching import Watched
 
 # Sharing one of these cannot be seen: they never change, and nobody asks which of two equal ones it is.
 _CONSTANTS: frozenset[type[Any]] = frozenset(
@@ -68,9 +75,48 @@ class Found:
     alone: dict[str, Alone] = field(default_factory=dict)
 
 
-def find_groups(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
-    """The groups of these variables, pickled."""
+@dataclass
+class Kept:
+    """A group of the savepoint before that nothing has touched."""
+
+    group: Group
+    watched: Watched
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.group.names
+
+
+def find_groups(
+    objects: Mapping[str, Any],
+    pickler: GroupPickler,
+    earlier: Sequence[Group],
+    is_stored: Callable[[Group], bool],
+) -> tuple[list[Found], list[Kept]]:
+    """The groups of these variables: those that were pickled, and those that are as they were.
+
+    Arguments: `earlier`, the groups of the savepoint before; `is_stored`, whether one's bytes are there.
+    """
     look_again()
+    looking = watching() if earlier else None
+    untouched = looking.untouched(objects, pickler, earlier, is_stored) if looking is not None else []
+    kept = [Kept(group, watched) for group, watched in untouched]
+    same = {name for one in kept for name in one.names}
+    others = {name: value for name, value in objects.items() if name not in same}
+    found = _pickled(others, pickler, [group for group in earlier if same.isdisjoint(group.names)])
+    order = {name: number for number, name in enumerate(objects)}
+    groups: list[Found] = []
+    remaining: list[Kept] = []
+    for members in _linked(found, kept):
+        if len(members) == 1:
+            (remaining if isinstance(members[0], Kept) else groups).append(members[0])
+        else:
+            groups.append(_together(members, objects, order, pickler))
+    return groups, remaining
+
+
+def _pickled(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
+    """Each of these variables, or each group found earlier, by itself."""
     first = _as_before(objects, pickler, earlier)
     seen = {name for found in first for name in found.names}
     for name, value in objects.items():
@@ -78,8 +124,7 @@ def find_groups(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iter
             pickled = pickler.dump((name,), (value,))
             alone = Alone(pickled.digest, pickled.size, pickled.missing)
             first.append(Found((name,), pickled, {name: alone}))
-    order = {name: number for number, name in enumerate(objects)}
-    return [_together(members, objects, order, pickler) for members in _linked(first)]
+    return first
 
 
 def _as_before(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
@@ -94,18 +139,23 @@ def _as_before(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Itera
 
 
 def _together(
-    members: list[Found], objects: Mapping[str, Any], order: Mapping[str, int], pickler: GroupPickler
+    members: Sequence[Found | Kept],
+    objects: Mapping[str, Any],
+    order: Mapping[str, int],
+    pickler: GroupPickler,
 ) -> Found:
-    if len(members) == 1:
-        return members[0]
     names = tuple(sorted((name for member in members for name in member.names), key=order.__getitem__))
-    alone = {name: kept for member in members for name, kept in member.alone.items()}
-    return Found(names, pickler.dump(names, [objects[name] for name in names]), alone)
+    pickled = pickler.dump(names, [objects[name] for name in names])
+    alone: dict[str, Alone] = {}
+    for member in members:
+        if isinstance(member, Found):
+            alone |= member.alone
+    return Found(names, pickled, alone)
 
 
-def _linked(found: list[Found]) -> list[list[Found]]:
+def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:
     """The connected ones; what a memo holds stays alive until this is done, so that ids are unique."""
-    leaders = list(range(len(found)))
+    leaders = list(range(len(found) + len(kept)))
 
     def leader(index: int) -> int:
         while leaders[index] != index:
@@ -124,8 +174,14 @@ def _linked(found: list[Found]) -> list[list[Found]]:
                 leaders[other] = one
         if place < len(by_size) - 1:
             owners.update(dict.fromkeys(memo.ids(), index))
-    linked: dict[int, list[Found]] = {}
-    for index, group in enumerate(found):
+    # Those that nothing touched have not come together with each other since.
+    for number, untouched in enumerate(kept, start=len(found)):
+        for index, pickled in enumerate(found):
+            memo = pickled.pickled.memo
+            if any(_links(memo, identity) for identity in untouched.watched.shared_with(memo)):
+                leaders[leader(index)] = leader(number)
+    linked: dict[int, list[Any]] = {}
+    for index, group in enumerate((*found, *kept)):
         linked.setdefault(leader(index), []).append(group)
     return list(linked.values())
 

@@ -15,6 +15,7 @@ import copyreg
 import pickle
 import re
 import sys
+import time
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -95,6 +96,8 @@ class Pickled:
         self.missing: tuple[Missing, ...] = ()
         self.digest = ""
         self.size = 0
+        #: How long it took.
+        self.seconds = 0.0
 
     def finish(self) -> None:
         hasher = xxhash.xxh3_128()
@@ -172,7 +175,7 @@ class GroupPickler:
     """Pickles groups for one save; equal buffers are hashed once."""
 
     def __init__(self, namespace: dict[str, Any], writer: ChunkWriter) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self._writer = writer
         self._known = memo_of_known(namespace)
         self._hashed: dict[int, tuple[Any, Buffer]] = {}
@@ -192,8 +195,8 @@ class GroupPickler:
             from .loading import load_again
 
             chunks = MemoryChunks()
-            again = GroupPickler(self._namespace, ChunkWriter(chunks, {})).dump_untried(names, roots)
-            return load_again(names, again, chunks, self._namespace)
+            again = GroupPickler(self.namespace, ChunkWriter(chunks, {})).dump_untried(names, roots)
+            return load_again(names, again, chunks, self.namespace)
 
         found = rehearsal.failures(pickled.digest, kinds, names, roots, pickled.missing, load)
         self._suspects = set(filter(rehearsal.is_suspect, self._suspects))
@@ -211,7 +214,7 @@ class GroupPickler:
 
     def dump_untried(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
         """The same, whether it would load or not."""
-        saving = Saving(self._namespace, self._keep)
+        saving = Saving(self.namespace, self._keep)
         try:
             return self._run(_FastPickler, saving, list(roots), self._fast(saving))
         except RecursionError:
@@ -225,7 +228,7 @@ class GroupPickler:
         guard = guard or _Guard(self, Paths(names, roots))
         before = sys.getrecursionlimit()
         while True:
-            saving = Saving(self._namespace, self._keep)
+            saving = Saving(self.namespace, self._keep)
             try:
                 if kind is _DeepPickler:
                     sys.setrecursionlimit(_DEEP)
@@ -240,6 +243,7 @@ class GroupPickler:
                 sys.setrecursionlimit(before)
 
     def _run(self, kind: Any, saving: Saving, roots: list[Any], override: Callable[[Any], Any]) -> Pickled:
+        begins = time.perf_counter()
         sink, pickled = _Sink(), Pickled()
         pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
         pickler.reducer_override = override
@@ -254,6 +258,7 @@ class GroupPickler:
         pickled.missing = tuple(saving.missing)
         pickled.memories = tuple(saving.memories)
         pickled.finish()
+        pickled.seconds = time.perf_counter() - begins
         return pickled
 
     def _take(self, view: pickle.PickleBuffer, pickled: Pickled) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gc
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..model import Missing, VariableView
 from . import parts, previews, reducers, units
 from .chunks import Chunks, ChunkWriter
-from .grouping import Alone, Found, find_groups
+from .grouping import Alone, Found, Kept, find_groups
 from .manifest import Body, Group, Manifest
 from .pickling import PIECE_BYTES, GroupPickler
-from .written import Reference
+from .quiet import Quiet
+from .untouched import MANY_OBJECTS, watching
+from .written import Reference, tracker
 
 assert reducers  # imported for what it registers
 
@@ -52,14 +54,20 @@ class _Save:
         self._chunks = chunks
         self._writer = ChunkWriter(chunks, self._earlier.chunks if self._earlier else {})
         self._pickler = GroupPickler(namespace, self._writer)
+        # A series of savepoints: what is large in them is worth being watched.
+        self._quiet = Quiet() if self._earlier is not None and tracker() is not None else None
 
     def run(self, objects: Mapping[str, Any]) -> Manifest:
         earlier = self._earlier
-        found = find_groups(objects, self._pickler, earlier.groups if earlier else ())
+        found, kept = find_groups(objects, self._pickler, self._groups_before(), self._is_stored)
+        self._watch(found, objects)
         reusable = self._reusable()
         reused = [reusable.get(one.pickled.digest) for one in found]
         streams = self._write([one for one, again in zip(found, reused, strict=True) if again is None])
-        groups = []
+        groups = [one.group for one in kept]
+        for group in groups:
+            for references in _references_of(group):
+                self._writer.reuse(references)
         for one, again in zip(found, reused, strict=True):
             if again is not None:
                 self._writer.reuse(again.stream)
@@ -71,12 +79,34 @@ class _Save:
             python=platform.python_version(),
             groups=tuple(groups),
             chunks=self._writer.sizes,
-            views=self._views(objects, found),
+            views=self._views(objects, found, kept),
             order=tuple(objects),
             units=sources,
             bytes_new=self._writer.bytes_new,
         )
         return Manifest(body)
+
+    def _groups_before(self) -> tuple[Group, ...]:
+        """The groups of the savepoint before."""
+        return self._earlier.groups if self._earlier is not None else ()
+
+    def _is_stored(self, group: Group) -> bool:
+        """Whether all bytes of a group of the savepoint before are there still."""
+        return all(
+            self._chunks.has(name) for references in _references_of(group) for name, _, _ in references
+        )
+
+    def _watch(self, found: list[Found], objects: Mapping[str, Any]) -> None:
+        """From now on look after groups of many objects."""
+        large = [one for one in found if len(one.pickled.memo) >= MANY_OBJECTS]
+        looking = watching(is_needed=True) if large and self._quiet is not None else None
+        if looking is None or self._quiet is None:
+            return
+        before = {group.names: group.digest for group in self._groups_before()}
+        for one in large:
+            if looking.is_worth_it(one.names, one.pickled, self._pickler, before.get(one.names, "")):
+                roots = [objects[name] for name in one.names]
+                looking.watch(one.names, roots, one.pickled, self._pickler, self._quiet)
 
     def _group(self, one: Found, again: Group | None, streams: dict[int, tuple[Reference, ...]]) -> Group:
         pickled = one.pickled
@@ -119,8 +149,9 @@ class _Save:
         pack, at = [], 0
         small: dict[tuple[int, int], tuple[int, int]] = {}
         for one in found:
+            is_large = one.pickled.size > _MANY_PACKS * PIECE_BYTES
             for number, piece in enumerate(one.pickled.pieces):
-                if len(piece) < PIECE_BYTES:
+                if len(piece) < PIECE_BYTES and not is_large:
                     small[id(one), number] = (at, len(piece))
                     pack.append(piece)
                     at += len(piece)
@@ -134,11 +165,14 @@ class _Save:
             streams[id(one)] = tuple(references)
         return streams
 
-    def _views(self, objects: Mapping[str, Any], found: list[Found]) -> tuple[VariableView, ...]:
+    def _views(
+        self, objects: Mapping[str, Any], found: list[Found], kept: list[Kept]
+    ) -> tuple[VariableView, ...]:
         earlier = {(view.scope, view.name): view for view in self._earlier.views} if self._earlier else {}
         scopes = previews.readable_scopes(objects)
         views: dict[str, VariableView] = {}
-        for one in found:
+        groups: list[Found | Kept] = [*found, *kept]
+        for one in groups:
             for name in one.names:
                 scope, _, variable = name.partition("/")
                 if scope == _HIDDEN_SCOPE:
@@ -149,19 +183,41 @@ class _Save:
         return tuple(views[name] for name in objects if name in views)
 
     def _view(
-        self, before: VariableView | None, scope: str, variable: str, value: Any, one: Found, name: str
+        self,
+        before: VariableView | None,
+        scope: str,
+        variable: str,
+        value: Any,
+        one: Found | Kept,
+        name: str,
     ) -> VariableView:
-        alone = one.alone.get(name)
+        alone = one.alone.get(name) if isinstance(one, Found) else None
         if before is not None and (alone is None or alone.digest == before.digest):
             return before
         if alone is None:  # its group is as it was, but nobody looked at it then
-            alone = Alone(one.pickled.digest, one.pickled.size, ())
+            alone = (
+                Alone(one.pickled.digest, one.pickled.size, ())
+                if isinstance(one, Found)
+                else Alone(one.group.digest, _size_of(one.group), ())
+            )
         pickler = self._pickler
         kept = parts.Kept(
             alone.bytes, pickler.kept, lambda part: pickler.dump_untried((variable,), (part,)).digest
         )
         reason = _reason(alone.missing, variable)
         return previews.view(scope, variable, value, alone.digest, alone.bytes, reason, kept)
+
+
+def _references_of(group: Group) -> Iterator[tuple[Reference, ...]]:
+    yield group.stream
+    for buffer in (*group.buffers, *group.memories):
+        yield buffer.references
+
+
+def _size_of(group: Group) -> int:
+    """Bytes of its stream and buffers."""
+    stream = sum(length for _, _, length in group.stream)
+    return stream + sum(buffer.bytes for buffer in (*group.buffers, *group.memories))
 
 
 def _reason(missing: tuple[Missing, ...], variable: str) -> str | None:

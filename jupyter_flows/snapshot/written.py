@@ -27,6 +27,7 @@ every buffer is hashed as before. The environment variable JUPYTER_FLOWS_TRACKER
 from __future__ import annotations
 
 import bisect
+import contextlib
 import ctypes
 import fcntl
 import mmap
@@ -35,7 +36,9 @@ import platform
 import struct
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
+from typing import Any
 
 #: Part of a chunk: its name, the first byte and the number of bytes, counted in what it holds.
 Reference = tuple[str, int, int]
@@ -51,6 +54,8 @@ _IS_WRITTEN, _IS_PRESENT = 1 << 1, 1 << 3
 _SPANS = 512
 _MANY_REGIONS = 4096
 _NEAR = 256 * 1024
+# Pages no further apart (bytes) are asked about at once.
+_CLOSE = 16 * 4096
 _PAGE = mmap.PAGESIZE
 
 Span = tuple[int, int]
@@ -78,6 +83,56 @@ class _Region:
             self.references[number] = None
 
 
+class PageSet:
+    """Pages that somebody wants to hear of: which were written since the last question.
+
+    `pages` has their addresses, as a sorted array of NumPy's.
+    """
+
+    def __init__(self, pages: Any) -> None:
+        import numpy
+
+        self._numpy = numpy
+        self.pages = pages
+        self.written = numpy.ones(len(pages), "?")
+        #: Those whose writes the kernel does not tell: they always count as written.
+        self.untold = numpy.zeros(len(pages), "?")
+        self.spans: list[Span] = []
+
+    def note(self, starts: Any, ends: Any) -> None:
+        """Everything between these addresses was written."""
+        first = self._numpy.searchsorted(self.pages, starts)
+        last = self._numpy.searchsorted(self.pages, ends)
+        change = self._numpy.zeros(len(self.pages) + 1, "i4")
+        self._numpy.add.at(change, first, 1)
+        self._numpy.add.at(change, last, -1)
+        self.written |= self._numpy.cumsum(change[:-1]) > 0
+
+    def take(self) -> Any:
+        """The numbers of the pages written since this was last called."""
+        found = self._numpy.flatnonzero(self.written | self.untold)
+        self.written[:] = False
+        return found
+
+    def divide(self, mappings: Sequence[Span]) -> list[Span]:
+        """Find `spans`, runs of pages that can be asked about; returns what has to be registered."""
+        self.spans = []
+        self.untold[:] = True
+        outer = []
+        for start, end in mappings:
+            first, last = self._numpy.searchsorted(self.pages, [start, end]).tolist()
+            if first == last:
+                continue
+            self.untold[first:last] = False
+            mine = self.pages[first:last].astype("i8")
+            breaks = self._numpy.flatnonzero(self._numpy.diff(mine) > _CLOSE)
+            begins = [int(mine[0]), *mine[breaks + 1].tolist()]
+            ends = [*mine[breaks].tolist(), int(mine[-1])]
+            self.spans += [(begin, end + _PAGE) for begin, end in zip(begins, ends, strict=True)]
+            outer.append((int(mine[0]), int(mine[-1]) + _PAGE))
+        return outer
+
+
 class WrittenPages:
     """Asks the kernel of Linux. Raises OSError where it does not offer this."""
 
@@ -88,6 +143,7 @@ class WrittenPages:
             raise OSError("there is no userfaultfd here")
         self._lock = threading.Lock()
         self._regions: dict[tuple[int, tuple[int, ...]], _Region] = {}
+        self._sets: weakref.WeakSet[PageSet] = weakref.WeakSet()
         library = ctypes.CDLL(None, use_errno=True)
         self._faults = library.syscall(number, os.O_CLOEXEC | os.O_NONBLOCK | _USER_MODE_ONLY)
         if self._faults < 0:
@@ -135,6 +191,34 @@ class WrittenPages:
             if region is not None:
                 region.references = list(references)
 
+    def watch(self, pages: Any) -> PageSet:
+        """From now on writes to these pages are watched, as long as the set is kept."""
+        found = PageSet(pages)
+        with self._lock:
+            self._sets.add(found)
+            for span in found.divide(_private_mappings()):
+                request = struct.pack("QQQQ", span[0], span[1] - span[0], _REGISTER_FOR_WRITES, 0)
+                with contextlib.suppress(OSError):
+                    fcntl.ioctl(self._faults, _REGISTER, bytearray(request))
+        self.written(found)
+        return found
+
+    def written(self, pages: PageSet) -> Any:
+        """The numbers of those pages written since the last question, which are watched anew."""
+        with self._lock:
+            lost = False
+            for span in pages.spans:
+                try:
+                    self._forget(self._protect(span))
+                except OSError:  # mapped anew, or it never worked: what is there has to be looked at
+                    lost = True
+                    pages.note([span[0]], [span[1]])
+                    self._forget([span])
+            found = pages.take()
+            if lost:
+                pages.written[found] = True  # and again, until somebody watches it anew
+            return found
+
     def _register(self, region: _Region) -> bool:
         """Whether writes there can be watched; what was known of this memory is forgotten."""
         span = _on_pages(region.start, region.end)
@@ -175,6 +259,10 @@ class WrittenPages:
             count = fcntl.ioctl(self._pages, _SCAN, request)
             for number in range(count):
                 _add(found, (self._spans[3 * number], self._spans[3 * number + 1]))
+            if count and self._sets:
+                bounds = self._spans[: 3 * count]
+                for pages in self._sets:
+                    pages.note(bounds[::3], bounds[1::3])
             at = struct.unpack_from("Q", request, 32)[0]
         return found
 
@@ -197,6 +285,22 @@ def address(memory: memoryview) -> int | None:
     if numpy is None:
         return None
     return int(numpy.frombuffer(memory, "u1").__array_interface__["data"][0])
+
+
+def _private_mappings() -> list[Span]:
+    """Private memory without a file, neighbours joined."""
+    found: list[Span] = []
+    with open("/proc/self/maps", "rb") as lines:
+        for line in lines:
+            place, rights, _, _, inode, *_ = line.split(maxsplit=5)
+            if rights != b"rw-p" or inode != b"0":
+                continue
+            start, end = (int(part, 16) for part in place.split(b"-"))
+            if found and found[-1][1] == start:
+                found[-1] = (found[-1][0], end)
+            else:
+                found.append((start, end))
+    return found
 
 
 def _is_private_memory(span: Span) -> bool:
