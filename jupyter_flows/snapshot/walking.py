@@ -55,7 +55,7 @@ class Known(Protocol):
 class Walk:
     """One walk. Afterwards `links` has the sorted addresses of all objects whose sharing can be seen.
 
-    Arguments: `roots`, addresses of objects; `ends_by`, an instant of `time.perf_counter`.
+    Arguments: `roots`, addresses of objects; `ends_by`, an instant of `time.thread_time`.
     `opaque` are the objects to be looked after, `classes` those of plain instances.
     """
 
@@ -76,7 +76,7 @@ class Walk:
         """Raises Unfit if the graph cannot be described, or not in time."""
         addresses = numpy.array(roots, "u8")
         while len(addresses):
-            if time.perf_counter() > self._ends_by:
+            if time.thread_time() > self._ends_by:
                 raise Unfit("it takes too long to go through")
             addresses = self._generation(self._new(addresses))
         found = numpy.concatenate([*self._links, numpy.empty(0, "i8")])
@@ -411,7 +411,7 @@ def _is_read_rightly(memory: Memory, make: Callable[[], tuple[Any, list[Callable
     for change in [None, *changes]:
         image = Image(memory, 1 << 26)
         try:
-            walk = Walk(image, _Everything({*expected, id(_Sample)}), time.perf_counter() + 60)
+            walk = Walk(image, _Everything({*expected, id(_Sample)}), time.thread_time() + 60)
             walk.run([id(subject)])
             places = image.places(numpy.array(list(expected), "u8"))
             if not image.seen[places].all() or numpy.count_nonzero(image.seen[places]) != len(expected):

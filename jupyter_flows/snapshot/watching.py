@@ -155,7 +155,7 @@ class Watching:
     def _walked(self, watched: Watched, pickled: Pickled) -> Walk:
         image = Image(self._memory, int(_available_bytes() * _SHARE_OF_MEMORY))
         try:
-            walk = Walk(image, pickled.memo, time.perf_counter() + 0.2 + 2 * pickled.seconds)
+            walk = Walk(image, pickled.memo, time.thread_time() + 0.3 + 2 * pickled.seconds)
             walk.run(list(watched.roots))
             watched.footprint, watched.links = image.footprint(), walk.links
         finally:

@@ -56,6 +56,7 @@ _MANY_REGIONS = 4096
 _NEAR = 256 * 1024
 # Pages no further apart (bytes) are asked about at once.
 _CLOSE = 16 * 4096
+_FEW = 64
 _PAGE = mmap.PAGESIZE
 
 Span = tuple[int, int]
@@ -101,8 +102,12 @@ class PageSet:
 
     def note(self, starts: Any, ends: Any) -> None:
         """Everything between these addresses was written."""
-        first = self._numpy.searchsorted(self.pages, starts)
-        last = self._numpy.searchsorted(self.pages, ends)
+        first = self._numpy.searchsorted(self.pages, self._numpy.array(starts, "u8"))
+        last = self._numpy.searchsorted(self.pages, self._numpy.array(ends, "u8"))
+        if len(first) <= _FEW:
+            for begin, end in zip(first.tolist(), last.tolist(), strict=True):
+                self.written[begin:end] = True
+            return
         change = self._numpy.zeros(len(self.pages) + 1, "i4")
         self._numpy.add.at(change, first, 1)
         self._numpy.add.at(change, last, -1)
@@ -260,9 +265,9 @@ class WrittenPages:
             for number in range(count):
                 _add(found, (self._spans[3 * number], self._spans[3 * number + 1]))
             if count and self._sets:
-                bounds = self._spans[: 3 * count]
+                starts, ends = self._spans[: 3 * count : 3], self._spans[1 : 3 * count : 3]
                 for pages in self._sets:
-                    pages.note(bounds[::3], bounds[1::3])
+                    pages.note(starts, ends)
             at = struct.unpack_from("Q", request, 32)[0]
         return found
 
