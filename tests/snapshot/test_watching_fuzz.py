@@ -132,7 +132,7 @@ class Graph:
 
     def any_of(self, *kinds: type[Any]) -> Any:
         found = [one for one in self.objects() if type(one) in kinds]
-        return self.chance.choice(found) if found else []
+        return self.chance.choice(found) if found else kinds[0]()
 
     def anything(self) -> Any:
         if self.chance.random() < 0.4:
