@@ -13,7 +13,7 @@ from ..errors import SavepointError
 from . import reducers, units
 from .careful import CarefulUnpickler, is_placeholder, reason_of
 from .chunks import ChunkReader, Chunks
-from .manifest import Buffer, Group, Manifest
+from .manifest import SEAL_BYTES, Buffer, Group, Manifest
 from .memories import check_memories, set_memories
 from .paths import Paths
 from .pickling import Pickled
@@ -148,7 +148,8 @@ def _stream_of(group: Group, reader: ChunkReader) -> bytes | SavepointError:
     """The bytes of a group's stream, or why the group cannot be loaded."""
     try:
         stream = reader.bytes_of(group.stream)
-        if hashlib.sha256(stream).digest() != group.seal:
+        is_sealed = len(group.seal) >= SEAL_BYTES
+        if not is_sealed or not hashlib.sha256(stream).digest().startswith(group.seal):
             raise SavepointError("its bytes are not those that were signed")
         for buffer in group.buffers:
             for name, _, _ in buffer.references:

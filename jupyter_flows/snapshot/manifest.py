@@ -3,7 +3,7 @@
     bytes 0-3    JFSN
     bytes 4-5    format version, little-endian
     bytes 6-37   HMAC-SHA256, with the owner's key, of bytes 0-5 and everything from byte 38 on
-    from 38 on   the body (`Body`) as msgpack, compressed with zstd
+    from 38 on   the body (`Body`) as msgpack, compressed with zstd; from format 2 on with a dictionary
 
 `docs/savepoint-format.md` describes it for other readers. Fields may be added at the end of a struct, with a
 default; none may be renamed, removed or moved without a new format version and code that reads the old one.
@@ -20,14 +20,21 @@ import zstandard
 from ..errors import SavepointError
 from ..model import Missing, VariableView
 from . import signing
+from .manifest_words import WORDS
 from .written import Reference
 
 MAGIC = b"JFSN"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _HEAD = struct.Struct("<4sH")
 _BODY_AT = _HEAD.size + signing.SIGNATURE_BYTES
-_compressor = zstandard.ZstdCompressor(level=1)
-_decompressor = zstandard.ZstdDecompressor()
+_compressor = zstandard.ZstdCompressor(level=3, dict_data=WORDS)
+#: By format version.
+_decompressors = {
+    1: zstandard.ZstdDecompressor(),
+    2: zstandard.ZstdDecompressor(dict_data=WORDS),
+}
+#: So many bytes of a stream's SHA-256 are kept: too many for anybody to find a second stream with the same.
+SEAL_BYTES = 16
 
 
 class Buffer(msgspec.Struct, frozen=True, array_like=True):
@@ -42,8 +49,9 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     """Objects that share something mutable: one pickle stream of a list, in the order of `names`.
 
     `buffers` are those that pickle itself moved out of the stream, in its order; `memories` are the memory of
-    arrays, which the stream refers to by number. `seal` is a cryptographic hash of the stream, checked before
-    it is unpickled; `digest` is equal exactly when stream and buffers are.
+    arrays, which the stream refers to by number. `seal` is a cryptographic hash of the stream (its first 16
+    bytes, in format 1 all 32), checked before it is unpickled; `digest` is equal exactly when stream and
+    buffers are.
     """
 
     names: tuple[str, ...]
@@ -100,7 +108,7 @@ class Manifest:
         if len(data) < _BODY_AT or data[:4] != MAGIC:
             raise SavepointError("these bytes are not a savepoint's manifest, or they were cut off")
         _, version = _HEAD.unpack_from(data)
-        if version > FORMAT_VERSION:
+        if version not in _decompressors:
             raise SavepointError(
                 f"this savepoint has format {version}; this version of jupyter_flows reads formats up to "
                 f"{FORMAT_VERSION}: use a newer version"
@@ -108,7 +116,7 @@ class Manifest:
         packed = bytes(data[_BODY_AT:])
         signing.check(bytes(data[: _HEAD.size]) + packed, bytes(data[_HEAD.size : _BODY_AT]))
         try:
-            body = _decoder.decode(_decompressor.decompress(packed))
+            body = _decoder.decode(_decompressors[version].decompress(packed))
         except (msgspec.MsgspecError, zstandard.ZstdError) as error:
             raise SavepointError(f"the savepoint's manifest is damaged: {error}") from error
         manifest = cls(body)

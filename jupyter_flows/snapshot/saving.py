@@ -12,7 +12,7 @@ from ..model import Missing, VariableView
 from . import parts, previews, reducers, units
 from .chunks import Chunks, ChunkWriter
 from .grouping import Alone, Found, Kept, find_groups
-from .manifest import Body, Group, Manifest
+from .manifest import SEAL_BYTES, Body, Group, Manifest
 from .pickling import PIECE_BYTES, GroupPickler
 from .quiet import Quiet
 from .untouched import MANY_OBJECTS, watching
@@ -117,7 +117,7 @@ class _Save:
             hasher = hashlib.sha256()
             for piece in pickled.pieces:
                 hasher.update(piece)
-            seal = hasher.digest()
+            seal = hasher.digest()[:SEAL_BYTES]
         return Group(
             names=one.names,
             stream=stream,

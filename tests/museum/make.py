@@ -17,7 +17,7 @@ from jupyter_flows import resumable, snapshot
 HERE = Path(__file__).parent
 KEY = "museum"
 SOURCE = """
-import collections, dataclasses, datetime, enum, functools
+import collections, dataclasses, datetime, enum, functools, sys
 
 class Colour(enum.Enum):
     RED = 1
@@ -72,7 +72,7 @@ try:
     raise ValueError("kept") from KeyError("cause")
 except ValueError as raised:
     error = raised
-not_kept = (n for n in [1])
+not_kept = sys._getframe()
 """
 #: Each must hold in a namespace that the exhibit was loaded into.
 CLAIMS = """
