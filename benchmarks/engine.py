@@ -260,6 +260,7 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
         assert pattern.savepoint_id is not None
         savepoint = transaction.savepoint(pattern.savepoint_id)
         assert savepoint is not None
+        cells = transaction.cells(first.id)
         # All ring at once, when the worker is ready for them.
         alarm = house.engine.clock() + timedelta(seconds=60)
         for number in range(count):
@@ -272,6 +273,7 @@ async def sleepers(house: House, count: int, woken: int) -> Figures:
             )
             copied = replace(savepoint, id=savepoint_id, execution_id=execution_id, created_at=created_at)
             transaction.insert_savepoint(copied)
+            transaction.put_cells(execution_id, cells)
     used = (size_of(house) - before) / count
     held = await memory_of_a_worker(house) - empty
 

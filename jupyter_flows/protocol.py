@@ -41,6 +41,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """Where an execution goes on: the savepoint's content and how. `answer` is set for JOIN.
 
     `previous`: the source that the savepoint was made under, if the execution's is another one now.
+    `chunks`: those of the savepoint that are at hand; the kernel asks for the others.
     """
 
     savepoint_id: str
@@ -49,6 +50,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     draft: SavepointDraft
     answer: Answer | None = None
     previous: FlowSource | None = None
+    chunks: dict[str, bytes] = {}
 
 
 # --- kernel to worker ---------------------------------------------------------------------------

@@ -426,6 +426,7 @@ class Desk:
                 draft=stands_at.draft,
                 answer=claim.begin.answer,
                 previous=claim.previous,
+                chunks=claim.chunks,
             )
         return protocol.Begin(
             execution_id=execution.id,

@@ -114,6 +114,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     source: FlowSource | None = None
     previous: FlowSource | None = None  # that of the savepoint, where it is another one
     cells: tuple[CellOutput, ...] = ()
+    chunks: dict[str, bytes] = {}  # small ones of the savepoint
 
 
 class Ledger:
@@ -347,6 +348,7 @@ class Ledger:
             source=source,
             previous=self._source(execution, made_under) if is_moving else None,
             cells=self.transaction.cells(execution.id),
+            chunks=self.transaction.small_chunks(stands_at.draft.chunks) if stands_at is not None else {},
         )
 
     def _source(self, execution: Execution, version: str | None) -> FlowSource | None:

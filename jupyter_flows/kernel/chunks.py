@@ -89,6 +89,10 @@ class KernelChunks:
             message = FetchChunks(seq=self._link.next_seq(), hashes=wanted)
             self._fetched.update(self._link.request(message, Chunks).chunks)
 
+    def take_in(self, chunks: dict[str, bytes]) -> None:
+        """Chunks that came without being asked for."""
+        self._fetched.update(chunks)
+
     def assume_stored(self, digests: Iterable[str]) -> None:
         """What the savepoint that the execution stands at refers to need not be sent again."""
         self._current = frozenset(digests)

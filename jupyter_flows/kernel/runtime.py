@@ -245,6 +245,7 @@ class FlowRuntime:
                 f"nothing can go on from this savepoint: {draft.inexact_reason}",
                 savepoint_id=resume.savepoint_id,
             )
+        self._chunks.take_in(resume.chunks)
         self._chunks.fetch(draft.chunks)
         manifest = snapshot.Manifest.from_bytes(draft.manifest)
         try:
@@ -301,7 +302,8 @@ class FlowRuntime:
             recorded = new_code.outputs(recorded) if recorded is not None else None
         if self._recorder is not None and recorded is not None:
             cells = self._recorder.put_back(recorded)
-            self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
+            if cells != self._begin.cells:
+                self._link.send(protocol.CellsRun(epoch=self._epoch, cells=cells, replaces_all=True))
         return continuation
 
     def _change_inputs(self, values: dict[str, Any]) -> None:

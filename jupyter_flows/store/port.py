@@ -323,6 +323,9 @@ class Transaction(Protocol):
     def read_chunks(self, hashes: Iterable[str]) -> dict[str, bytes]:
         """Those that exist, by hash."""
 
+    def small_chunks(self, hashes: Sequence[str]) -> dict[str, bytes]:
+        """Some of those, enough for a small savepoint: a few, none of them large."""
+
     # --- upkeep (see `upkeep` for why removing is safe beside writers)
     def with_savepoints(self, more_than: int | None) -> list[str]:
         """Ids of executions with more than so many savepoints (None: none), and of all that have several

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -47,6 +47,13 @@ _cells = Hot(
     .order_by(cell_outputs.c.cell)
 )
 _insert_log = Hot(insert(log).inline())
+_small_chunk = Hot(
+    select(chunks.c.content).where(
+        chunks.c.hash == bindparam("digest"), func.length(chunks.c.content) < bindparam("most")
+    )
+)
+#: A savepoint of no more chunks than this may be small.
+_FEW = 4
 
 
 @cache
@@ -183,6 +190,15 @@ class Savepoints(Session):
             for digest in wanted:
                 if digest not in found and (content := self.files.read(digest)) is not None:
                     found[digest] = content
+        return found
+
+    def small_chunks(self, hashes: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        self.flush()
+        for digest in hashes[:_FEW]:
+            row = _small_chunk.row(self._connection, {"digest": digest, "most": LARGE})
+            if row is not None:
+                found[digest] = bytes(row["content"])
         return found
 
     def _parent_of(self, execution_id: str) -> str | None:
