@@ -55,7 +55,7 @@ class _Save:
         self._writer = ChunkWriter(chunks, self._earlier.chunks if self._earlier else {})
         self._pickler = GroupPickler(namespace, self._writer)
         # A series of savepoints: what is large in them is worth being watched.
-        self._quiet = Quiet() if self._earlier is not None and tracker() is not None else None
+        self._quiet = Quiet() if self._may_watch() and tracker() is not None else None
 
     def run(self, objects: Mapping[str, Any]) -> Manifest:
         earlier = self._earlier
@@ -85,6 +85,14 @@ class _Save:
             bytes_new=self._writer.bytes_new,
         )
         return Manifest(body)
+
+    def _may_watch(self) -> bool:
+        """Whether variables had many objects in the savepoint before: each takes two bytes at least."""
+        return any(
+            sum(length for *_, length in group.stream) >= 2 * MANY_OBJECTS
+            for group in self._groups_before()
+            if not all(name.startswith(_HIDDEN_SCOPE) for name in group.names)
+        )
 
     def _groups_before(self) -> tuple[Group, ...]:
         """The groups of the savepoint before."""

@@ -24,6 +24,8 @@ class _Own:
 
 def watching(is_needed: bool = False) -> Watching | None:
     """What this process watches: None until it `is_needed`, and where nothing can be watched."""
+    if _Own.watching is None and not is_needed:
+        return None  # a tracker holds files open
     pages = tracker()
     if pages is not _Own.pages:  # of a parent that this process was forked from
         if _Own.watching is not None:
