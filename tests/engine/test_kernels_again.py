@@ -22,7 +22,8 @@ TELL = """
 def runs(house: House, *flows: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
     async def main() -> list[dict[str, Any]]:
         found = []
-        async with house.worker(kernel_command=None) as worker:
+        # With one ready beside it, that one is taken while the first is not fresh yet.
+        async with house.worker(kernel_command=None, warm_kernels=0) as worker:
             assert worker.slots == 2
             for flow, inputs in flows:
                 view = await house.until(house.engine.start(flow, inputs).id)
