@@ -6,6 +6,7 @@ so many objects: a path is worth some milliseconds, not seconds.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import types
 from collections import deque
@@ -58,7 +59,7 @@ class Paths:
             if type(subject) is Placeholder:
                 self._stand_ins.append((path, subject))
                 continue
-            waiting.extend(step for step in _steps(path, subject) if not isinstance(step[1], _ATOMS))
+            waiting.extend(step for step in _steps_of(path, subject) if not issubclass(type(step[1]), _ATOMS))
         return known
 
 
@@ -67,28 +68,39 @@ def readable_name(name: str) -> str:
     return name.partition("/")[2] or name
 
 
+def _steps_of(path: str, subject: Any) -> list[tuple[str, Any]]:
+    """What can be seen of an object that is not what it seems, or that is changed meanwhile, is enough."""
+    found: list[tuple[str, Any]] = []
+    with contextlib.suppress(Exception):
+        found.extend(_steps(path, subject))
+    return found
+
+
 def _steps(path: str, subject: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(subject, dict):
-        for key, value in dict.items(subject):
+    kind = type(subject)  # isinstance would ask the object for its __class__, which a proxy computes
+    if issubclass(kind, dict):
+        for key, value in list(dict.items(subject)):
             yield f"{path}[{_key(key)}]", value
-            if not isinstance(key, _ATOMS):
+            if not issubclass(type(key), _ATOMS):
                 yield f"{path}: the key {_key(key)}", key
-    elif isinstance(subject, list | tuple | deque):
-        for index, value in enumerate(tuple(subject)):
+    elif issubclass(kind, list | tuple | deque):
+        own: Any = next(base for base in (list, tuple, deque) if issubclass(kind, base))
+        for index, value in enumerate(list(own.__iter__(subject))):
             yield f"{path}[{index}]", value
-    elif isinstance(subject, set | frozenset):
-        for value in tuple(subject):
+    elif issubclass(kind, set | frozenset):
+        own = set if issubclass(kind, set) else frozenset
+        for value in list(own.__iter__(subject)):
             yield f"{path}: an element", value
-    elif isinstance(subject, types.FunctionType):
+    elif issubclass(kind, types.FunctionType):
         yield from _inside_function(path, subject)
-    elif isinstance(subject, types.MethodType):
+    elif issubclass(kind, types.MethodType):
         yield f"{path}.__self__", subject.__self__
         yield f"{path}.__func__", subject.__func__
-    elif isinstance(subject, types.ModuleType):
+    elif issubclass(kind, types.ModuleType):
         return
-    elif not type(subject).__flags__ & _IS_HEAP_TYPE:  # one of C's: iterators, partials, cells …
+    elif not kind.__flags__ & _IS_HEAP_TYPE:  # one of C's: iterators, partials, cells …
         for value in gc.get_referents(subject):
-            if not isinstance(value, type | types.ModuleType):
+            if not issubclass(type(value), type | types.ModuleType):
                 yield f"{path} (inside)", value
     yield from _attributes(path, subject)
 
@@ -112,7 +124,7 @@ def _attributes(path: str, subject: Any) -> Iterator[tuple[str, Any]]:
         own = {}
     for name, value in dict(own).items():
         yield f"{path}.{name}", value
-    if isinstance(subject, type):
+    if issubclass(type(subject), type):
         return
     for base in type.__dict__["__mro__"].__get__(type(subject)):
         for name, member in base.__dict__.items():

@@ -23,7 +23,7 @@ from typing import Any
 import xxhash
 
 from ..model import Missing
-from . import registry, rehearsal
+from . import of_modules, registry, rehearsal
 from .chunks import ChunkWriter, MemoryChunks
 from .manifest import Buffer
 from .memo import Memo
@@ -301,6 +301,8 @@ class GroupPickler:
             self._suspects.add(kind)
         if found is None and not is_importable(kind) and _says_how(kind):
             found = _by_value_if_named
+        if found is None:
+            found = of_modules.reducer(kind)
         self._reducers[kind] = found
         return found
 

@@ -1,9 +1,9 @@
 """What many objects refer to without sharing it in a way that could be seen: it links no variables.
 
-Members of imported enums are found again by their class. Short tuples of plain values never change. And some
-libraries hand the same object to everything they make: each figure of matplotlib refers to lists of
-`rcParams` and to the paths of its markers, and would else be one group with all the others, to be pickled
-whole whenever one of them changes.
+Members of imported enums are found again by their class, and what modules hold for all by its name there.
+Short tuples of plain values never change. And some libraries hand the same object to everything they make:
+each figure of matplotlib refers to lists of `rcParams` and to the paths of its markers, and would else be one
+group with all the others, to be pickled whole whenever one of them changes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import enum
 import sys
 from typing import Any
 
+from . import of_modules, registry
 from .references import is_importable
 
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
@@ -25,6 +26,8 @@ def is_seen_by_nobody(subject: Any) -> bool:
         return len(subject) <= _SHORT and all(type(part) in _PLAIN for part in subject)
     if isinstance(subject, enum.Enum):
         return is_importable(kind)
+    if registry.find(kind) is None and of_modules.place_of(subject) is not None:
+        return True
     return _OfMatplotlib.holds(subject, kind)
 
 

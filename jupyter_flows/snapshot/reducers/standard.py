@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextvars
 import csv
 import ctypes
 import functools
@@ -24,6 +26,27 @@ from ..registry import builtin
 @builtin(struct.Struct)
 def _reduce_struct(subject: struct.Struct, _: Saving) -> Any:
     return struct.Struct, (subject.format,)
+
+
+@builtin(type(contextvars.Token.MISSING))
+def _reduce_missing_of_tokens(_: Any, __: Saving) -> Any:
+    return getattr, (contextvars.Token, "MISSING")
+
+
+class _Suppress:
+    """Stands in a pickle for the text that argparse knows by its identity."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (argparse, "SUPPRESS")
+
+
+@builtin(argparse.Action, argparse.ArgumentParser, subclasses=True)
+def _reduce_of_argparse(subject: Any, _: Saving) -> Any:
+    reduced = subject.__reduce_ex__(PROTOCOL)
+    if not isinstance(reduced, tuple) or len(reduced) < 3 or type(reduced[2]) is not dict:
+        return reduced
+    state = {name: _Suppress() if value is argparse.SUPPRESS else value for name, value in reduced[2].items()}
+    return (*reduced[:2], state, *reduced[3:])
 
 
 @builtin(random.SystemRandom)
