@@ -8,7 +8,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,10 +63,13 @@ class Frame:
     place: str
     steps: Steps
     role: str = "call"
-    rules: int = units.RULES
+    rules: int = 0
     variables: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, types.CellType] = field(default_factory=dict)
     module: str = ""
+
+    def __post_init__(self) -> None:
+        self.rules = self.rules or units.rules_in(self.unit)
 
     @property
     def function(self) -> str:
@@ -147,7 +150,8 @@ class Continuation:
             frame.variables[name] = value
         return True
 
-    def __getstate__(self) -> dict[str, Any]:
+    def structure(self) -> dict[str, Any]:
+        """The continuation without values and without its units, as plain data."""
         frames = [
             (
                 *(one.unit, one.place, one.steps, one.role, one.rules),
@@ -155,19 +159,27 @@ class Continuation:
             )
             for one in self.frames
         ]
-        sources = {digest: units.unit_source(digest) for digest in self.units}
-        kept = {digest: (one.source, one.filename, one.interactive) for digest, one in sources.items()}
         site = self.site
         return {
             "frames": frames,
             "site": (site.line, site.source, site.function, site.unit),
             "inexact_reason": self.inexact_reason,
-            "units": kept,
         }
 
+    @classmethod
+    def from_structure(cls, structure: dict[str, Any]) -> Continuation:
+        """What `structure` was made of, its values missing; its units are made known by somebody else."""
+        made = cls.__new__(cls)
+        made.__setstate__({**structure, "units": {}})
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {digest: units.kept_unit(digest) for digest in self.units}
+        return {**self.structure(), "units": {digest: astuple(one) for digest, one in kept.items()}}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for digest, (source, filename, interactive) in state["units"].items():
-            units.register_source(digest, source, filename, interactive)
+        for digest, unit in state["units"].items():
+            units.register_source(digest, *unit)
         self.frames = [
             Frame(unit, place, steps, role, rules, dict.fromkeys(names), dict.fromkeys(cells), *module)  # type: ignore[arg-type]
             for unit, place, steps, role, rules, names, cells, *module in state["frames"]
@@ -274,8 +286,11 @@ def _reasons(frame: Frame) -> tuple[tuple[str, Any], ...]:
 
 def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
     """The code that goes on from where this frame waits. Raises Refused."""
-    if frame.rules != units.RULES:
-        raise Refused(f"it was saved by version {frame.rules} of the rules; this one knows {units.RULES}")
+    if not units.is_as_saved(frame.unit, frame.rules):
+        raise Refused(
+            f"it was saved by version {frame.rules} of the rules without the form that its code had; this "
+            f"version of jupyter_flows knows {units.RULES}"
+        )
     names = [name for name in frame.variables if name != GENERATOR]
     key = (
         frame.unit,

@@ -14,9 +14,11 @@ elsewhere. `async with` and `async for` are always written out: their awaits are
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from typing import Any
 
 from . import build
+from .matching import Position, position_of
 from .operations import OPERATIONS, names_of
 from .temporaries import MARK, OPERATION
 
@@ -58,7 +60,10 @@ def operation_of(node: ast.AST) -> str | None:
 
 
 class Implicit(ast.NodeTransformer):
-    """Rewrites one unit; `used` tells afterwards which of the foreseen names it depended on."""
+    """Rewrites one unit; `used` tells afterwards which of the foreseen names it depended on.
+
+    `births`: what each of its temporaries was made for (`normalising.Birth`).
+    """
 
     def __init__(self, foreseen: frozenset[str], shadowed: set[str], prefix: str) -> None:
         self._foreseen = foreseen
@@ -68,6 +73,8 @@ class Implicit(ast.NodeTransformer):
         self._is_function = False
         self._class_name = ""
         self.used: set[str] = set()
+        self.births: dict[str, tuple[str, Position | None, int]] = {}
+        self._born: Counter[tuple[str, Position | None]] = Counter()
 
     def _may_run(self, *names: str) -> bool:
         found = self._foreseen.intersection(names)
@@ -77,9 +84,14 @@ class Implicit(ast.NodeTransformer):
     def _may_do(self, operation: str) -> bool:
         return self._may_run(*names_of(operation))
 
-    def _new_name(self, letter: str) -> str:
+    def _new_name(self, letter: str, at: ast.AST) -> str:
+        """A temporary made for `at`; its letter is a capital, so that none of `normalising` has its name."""
         self._count += 1
-        return f".{letter}{self._count}" if self._is_function else f".{self._prefix}.{letter}{self._count}"
+        name = f".{letter}{self._count}" if self._is_function else f".{self._prefix}.{letter}{self._count}"
+        place = letter, position_of(at)
+        self.births[name] = (*place, self._born[place])
+        self._born[place] += 1
+        return name
 
     @staticmethod
     def _operation(name: str, *operands: ast.expr, at: ast.AST) -> ast.Call:
@@ -144,7 +156,7 @@ class Implicit(ast.NodeTransformer):
         for number, (op, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
             kept = right
             if number < len(node.ops) - 1:
-                name = self._new_name("t")
+                name = self._new_name("T", right)
                 kept = ast.copy_location(ast.NamedExpr(build.store(name, right), right), right)
                 parts.append(self._compared(left, op, kept, node))
                 left = build.load(name, right)
@@ -158,7 +170,7 @@ class Implicit(ast.NodeTransformer):
             return self._operation(name, left, right, at=at)
         if name is not None or _is_identity(op) or not self._may_do("contains"):
             return ast.copy_location(ast.Compare(left, [op], [right]), at)
-        kept = self._new_name("t")  # `in` evaluates its left side first
+        kept = self._new_name("T", left)  # `in` evaluates its left side first
         bound = ast.copy_location(ast.NamedExpr(build.store(kept, left), left), left)
         call = self._operation("contains", right, build.load(kept, left), at=at)
         first = ast.copy_location(ast.Tuple([bound], ast.Load()), left)
@@ -270,7 +282,7 @@ class Implicit(ast.NodeTransformer):
         self.generic_visit(node)
         if not any(self._is_hit(target) for target in node.targets):
             return node
-        name = self._new_name("t")
+        name = self._new_name("T", node)
         stores: list[ast.stmt] = [build.assign(name, node.value, node)]
         for target in node.targets:
             stores += self._stored(target, build.load(name, node), node)
@@ -289,7 +301,7 @@ class Implicit(ast.NodeTransformer):
         parts: list[ast.expr] = []
         stores: list[ast.stmt] = []
         for element in target.elts:
-            name = self._new_name("t")
+            name = self._new_name("T", element)
             is_starred = isinstance(element, ast.Starred)
             inner = element.value if isinstance(element, ast.Starred) else element
             part: ast.expr = build.store(name, element)
@@ -311,7 +323,7 @@ class Implicit(ast.NodeTransformer):
             read = build.load(node.target.id, node.target)
         else:
             read = self._read_once(node.target, first)
-        kept = self._new_name("t")
+        kept = self._new_name("T", node)
         value = self._operation(name, read, node.value, at=node)
         store = self._stored(node.target, build.load(kept, node), node)
         return [*first, build.assign(kept, value, node), *store, *build.forget(kept, node)]
@@ -320,7 +332,7 @@ class Implicit(ast.NodeTransformer):
         """The old value of a target whose parts are evaluated here, and are names afterwards."""
 
         def named(part: ast.expr) -> ast.Name:
-            name = self._new_name("t")
+            name = self._new_name("T", part)
             first.append(build.assign(name, part, part))
             return build.load(name, part)
 
@@ -359,7 +371,7 @@ class Implicit(ast.NodeTransformer):
         if not is_hit:
             return node
         source = node.iter
-        iterator, item = self._new_name("i"), self._new_name("v")
+        iterator, item = self._new_name("I", node), self._new_name("V", node)
         following = self._operation("next", build.load(iterator, source), _end(source), at=source)
         bound = ast.copy_location(ast.NamedExpr(build.store(item, source), following), source)
         test = ast.copy_location(ast.Compare(bound, [ast.IsNot()], [_end(source)]), source)
@@ -372,7 +384,7 @@ class Implicit(ast.NodeTransformer):
     def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:
         self.generic_visit(node)
         at = node.iter
-        following, item, goes_on = (self._new_name(letter) for letter in "ivo")
+        following, item, goes_on = (self._new_name(letter, node) for letter in "IVO")
         call = ast.copy_location(ast.Await(build.call(following, at=at)), at)
         over = ast.ExceptHandler(build.constant(MARK + "async end", at), None, [])
         over.body = [build.assign(goes_on, build.constant(False, at), at)]
@@ -402,7 +414,7 @@ class Implicit(ast.NodeTransformer):
         """The language reference's own equivalent of a `with` statement."""
         item, rest = node.items[0], node.items[1:]
         at = item.context_expr
-        enter, leave, value, is_left, error = (self._new_name(letter) for letter in "nxvle")
+        enter, leave, value, is_left, error = (self._new_name(letter, node) for letter in "NXVLE")
         is_async = isinstance(node, ast.AsyncWith)
 
         def called(name: str, *arguments: ast.expr) -> ast.expr:

@@ -132,8 +132,10 @@ class OwnModules(importlib.abc.MetaPathFinder):
         for module, digest in zip(modules, digests, strict=True):
             path = os.path.join(self._folder, module.path)
             # An edited file must not stand for the saved source in tracebacks.
-            is_as_saved = self.current(module) == module.digest
-            units.compile_unit(module.source, path if is_as_saved else f"<{module.path}, as saved>")
+            now, saved = (units.source_digest(one) for one in (self.current(module), module.digest))
+            path_shown = path if now == saved else f"<{module.path}, as saved>"
+            units.compile_unit(module.source, path_shown)
+            units.register_source(module.digest, module.source, path_shown)
             locations = [os.path.dirname(path)] if module.is_package else None
             spec = self._spec(module.name, path, locations)
             assert spec is not None

@@ -22,7 +22,7 @@ from . import units
 from .borrowed import library_of
 from .continuing import GENERATOR, Continuation, Frame, NotResumable, Place, compiled_variant
 from .matching import Match, Position, SourceTree, Unmatched, find_function, header, match_place, position_of
-from .normalising import CELLS
+from .normalising import CELLS, Birth
 from .operands import Refused, Steps
 from .rebuilding import START
 from .temporaries import MARK, is_temporary
@@ -70,9 +70,10 @@ class Moved:
 class Move:
     """From old units to new ones, both known in this process.
 
-    Arguments: `pairs`, the digest of the new unit by that of the old one, for each cell or module that is
-    still there; `new`, the digests of all units of the new code, in order; `alone`, digests of old units
-    whose functions can only be found in their new one, since they have a namespace of their own: modules.
+    Arguments: `pairs`, the digest of the new unit by that of the old one (or of its source), for each cell
+    or module that is still there; `new`, the digests of all units of the new code, in order; `alone`, digests
+    of old units whose functions can only be found in their new one, since they have a namespace of their
+    own: modules.
     """
 
     pairs: Mapping[str, str]
@@ -99,9 +100,9 @@ class Move:
     def frame(self, frame: Frame) -> Moved:
         """The frame in the new code; of its variables only the names are looked at. Raises CodeChanged."""
         is_library = bool(library_of(units.unit_source(frame.unit).source))
-        if frame.unit in self.new or self.pairs.get(frame.unit) == frame.unit or is_library:
+        if frame.unit in self.new or self._paired(frame.unit) == frame.unit or is_library:
             return Moved(frame, {}, ())
-        if frame.rules != units.RULES:
+        if not units.is_as_saved(frame.unit, frame.rules):
             raise self._refused(
                 NotResumable(
                     f"{frame.function} was saved by an older version of jupyter_flows and can only go on in "
@@ -113,6 +114,12 @@ class Move:
         except Unmatched as reason:
             changed = CodeChanged(frame.function, reason.reason, reason.old, reason.new)
             raise self._refused(changed) from None
+
+    def _paired(self, digest: str) -> str | None:
+        """The new unit of an old one, whatever either was normalised with."""
+        source = units.source_digest(digest)
+        same = (new for old, new in self.pairs.items() if units.source_digest(old) == source)
+        return self.pairs.get(digest) or next(same, None)
 
     def _refused(self, error: NotResumable) -> NotResumable:
         self._refusals.append(error)
@@ -173,7 +180,7 @@ class Move:
     def _new_place(self, digest: str, place: str) -> tuple[str, str] | None:
         name, _, number = place.partition("#")
         occurrence = int(number or 1)
-        paired = self.pairs.get(digest)
+        paired = self._paired(digest)
         for candidates in ([paired] if paired else [], self._others(digest)):
             found = [
                 (one, other)
@@ -187,7 +194,7 @@ class Move:
         return None
 
     def _others(self, digest: str) -> list[str]:
-        return [] if digest in self.alone else [one for one in self.new if one != self.pairs.get(digest)]
+        return [] if digest in self.alone else [one for one in self.new if one != self._paired(digest)]
 
     def _header_text(self, digest: str, place: str) -> str:
         node = units.unit(digest).by_place[place].node
@@ -211,7 +218,8 @@ class Move:
         else:
             target = _counterpart(old_unit, site, new_unit, match)
             new_scope, steps = new_unit.locate(target.number)  # type: ignore[attr-defined]
-        names = _temporaries(old_scope, new_scope, match, frame.variables)
+        births = _births(old_unit, old_scope), _births(new_unit, new_scope)
+        names = _temporaries(old_scope, new_scope, births, match, frame.variables)
         if frame.steps:
             text = _statement(old, author)
             _check_way(text, (old_scope, frame.steps), (new_scope, steps), names)
@@ -227,7 +235,7 @@ class Move:
         return Moved(moved, names, shared, defaults)
 
     def _matched(self, frame: Frame, old: SourceTree, author: ast.AST) -> tuple[units.Unit, Match]:
-        paired = self.pairs.get(frame.unit)
+        paired = self._paired(frame.unit)
         others = [self.tree(one) for one in self._others(frame.unit)]
         nowhere = SourceTree("")
         new = self.tree(paired) if paired is not None else nowhere
@@ -363,14 +371,24 @@ def _constant_default(arguments: ast.arguments, name: str) -> ast.Constant | Non
 # --- temporaries ---------------------------------------------------------------------------------
 
 
+def _births(unit: units.Unit, scope: units.Scope) -> dict[str, Birth]:
+    """What each temporary of a scope was made for."""
+    births: dict[str, Birth] = getattr(unit.tree, "births_in_unit", {})
+    return births | getattr(scope.node, "births", {})
+
+
 def _temporaries(
-    old: units.Scope, new: units.Scope, match: Match, variables: Mapping[str, Any]
+    old: units.Scope,
+    new: units.Scope,
+    all_births: tuple[dict[str, Birth], dict[str, Birth]],
+    match: Match,
+    variables: Mapping[str, Any],
 ) -> dict[str, str]:
-    """The new name of each of the frame's temporaries; "" where the new code has none like it."""
-    births: dict[str, Any] = getattr(old.node, "births", {})
-    by_birth = {birth: name for name, birth in getattr(new.node, "births", {}).items()}
+    """The new name of each temporary of the frame or its code; "" where the new code has none like it."""
+    births, new_births = all_births
+    by_birth = {birth: name for name, birth in new_births.items()}
     names: dict[str, str] = {}
-    for name in variables:
+    for name in variables.keys() | births.keys():
         if not is_temporary(name) or name in (GENERATOR, CELLS):
             continue
         birth = births.get(name)

@@ -86,6 +86,7 @@ def normalise(
     implicit = Implicit(foreseen, bound, prefix)
     if foreseen or any(isinstance(one, ast.AsyncWith | ast.AsyncFor) for one in walk(tree)):
         tree = implicit.visit(tree)
+    tree.births_in_unit = implicit.births  # type: ignore[attr-defined]
     suspends = Suspension(bound, tree)
     tree = _Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):

@@ -243,6 +243,7 @@ class _End:
 
 _end = _End()
 
+#: Normalised code that a savepoint brings calls them by these names: none may go, or change its meaning.
 HELPERS: dict[str, Any] = {
     **{f"op {name}": function for name, function in OPERATIONS.items()},
     "finished": finished,
@@ -274,6 +275,10 @@ HELPERS: dict[str, Any] = {
 }
 
 
+class UnknownHelper(LookupError):
+    """Normalised code calls a function of ours that this version does not have."""
+
+
 _LIFTED = re.compile(r"(^|\.)\.(listcomp|setcomp|dictcomp|genexpr)\d+")
 
 
@@ -289,7 +294,7 @@ def with_helpers(code: types.CodeType) -> types.CodeType:
         if isinstance(constant, types.CodeType):
             replaced = with_helpers(constant)
         elif isinstance(constant, str) and constant.startswith(MARK):
-            replaced = HELPERS[constant.removeprefix(MARK)]
+            replaced = _helper(constant.removeprefix(MARK))
         changed = changed or replaced is not constant
         constants.append(replaced)
     if _LIFTED.search(code.co_qualname):
@@ -297,3 +302,9 @@ def with_helpers(code: types.CodeType) -> types.CodeType:
             co_name=_LIFTED.sub(r"\1<\2>", code.co_name), co_qualname=_LIFTED.sub(r"\1<\2>", code.co_qualname)
         )
     return code.replace(co_consts=tuple(constants)) if changed else code
+
+
+def _helper(name: str) -> Any:
+    if name not in HELPERS:
+        raise UnknownHelper("its code needs a newer version of jupyter_flows")
+    return HELPERS[name]

@@ -17,19 +17,20 @@ import os
 import types
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any
 
-from . import borrowed, scopes
+from . import borrowed, forms, scopes
 from .knowledge import KNOWN
 from .normalising import normalise
 from .operands import Steps
-from .temporaries import with_helpers
+from .temporaries import UnknownHelper, with_helpers
 from .walking import children
 
-#: Changes whenever the same source would be normalised differently: old savepoints name the rules they know.
-RULES = 3
+#: Changes whenever the same source would be normalised differently. A unit's digest names the rules that it
+#: was normalised by; a savepoint brings its normalised form along, for those who have others (`forms`).
+RULES = 4
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
@@ -41,11 +42,15 @@ class UnknownUnit(LookupError):
 
 @dataclass(frozen=True)
 class UnitSource:
-    """What must be kept of a unit to go on in another process."""
+    """What must be kept of a unit to go on in another process, and by another version of jupyter_flows.
+
+    `form`: the normalised tree (`forms`); empty where it is not needed or not known.
+    """
 
     source: str
     filename: str
     interactive: bool
+    form: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,17 @@ class Unit:
     source everywhere; `code`; `library`, the module of the standard library that it is borrowed for, or "";
     `is_normalised` is False for the rare source that Python compiles but its
     normalised form not (nested too deep): it runs, and its savepoints are inexact.
+    `known_as`: the digest of a unit that other rules normalised; with its `form` it is made as it was.
     """
 
     def __init__(
-        self, source: str, filename: str, interactive: bool, foreseen: frozenset[str] | None = None
+        self,
+        source: str,
+        filename: str,
+        interactive: bool,
+        foreseen: frozenset[str] | None = None,
+        known_as: str = "",
+        form: bytes = b"",
     ) -> None:
         self.source = source
         self.filename = filename
@@ -91,18 +103,37 @@ class Unit:
         self.flags = flags | (plain.co_flags & _future_flags())
         self.is_normalised = True
         self.tree: ast.Module
-        try:
-            author = ast.parse(source, filename)
-            tree, used = normalise(author, self.digest[:6], interactive, foreseen, bool(self.library))
-            self.tree = tree
-            self.digest = named(self.digest, used)
-            self.code = self.compiled(self.tree)
-        except (SyntaxError, RecursionError):
-            self.is_normalised = False
-            self.tree = original
-            self.code = plain
+        if form:
+            self.digest = known_as
+            self._take(form)
+        else:
+            try:
+                author = ast.parse(source, filename)
+                tree, used = normalise(author, self.digest[:6], interactive, foreseen, bool(self.library))
+                self.tree = tree
+                self.digest = named(self.digest, used, RULES)
+                self.code = self.compiled(self.tree)
+            except (SyntaxError, RecursionError):
+                self.is_normalised = False
+                self.tree = original
+                self.code = plain
         _register_codes(self.code, self, None)
         _show_source(filename, source)
+
+    def _take(self, form: bytes) -> None:
+        """Compile the tree that other rules made. Raises UnknownUnit."""
+        try:
+            self.tree = forms.tree_of(form)
+            self.code = self.compiled(self.tree)
+        except (forms.UnknownForm, UnknownHelper, SyntaxError, RecursionError) as reason:
+            raise UnknownUnit(
+                f"{self.filename} was compiled by version {rules_in(self.digest)} of the rules: {reason}"
+            ) from None
+
+    @cached_property
+    def form(self) -> bytes:
+        """The normalised tree as bytes; empty for a source that cannot be gone on from."""
+        return forms.form_of(self.tree) if self.is_normalised else b""
 
     def compiled(self, tree: ast.Module) -> types.CodeType:
         with warnings.catch_warnings():
@@ -252,14 +283,26 @@ def digest_of(source: str, interactive: bool = False) -> str:
     return hashlib.sha256(f"{int(interactive)}\0{source}".encode()).hexdigest()[:32]
 
 
-def named(digest: str, foreseen: frozenset[str]) -> str:
-    """The digest with the names that the unit was normalised with: it is normalised so everywhere."""
-    return "~".join([digest, *([",".join(sorted(foreseen))] if foreseen else [])])
+def named(digest: str, foreseen: frozenset[str], rules: int) -> str:
+    """The digest with what else decides how the unit is normalised: names that are foreseen, and rules."""
+    return f"{digest}~{','.join(sorted(foreseen))}~{rules}"
+
+
+def source_digest(digest: str) -> str:
+    """The part of a unit's digest that tells its source: equal for whatever it was normalised with."""
+    return digest.partition("~")[0]
 
 
 def foreseen_in(digest: str) -> frozenset[str]:
-    _, __, names = digest.partition("~")
+    names = [*digest.split("~"), ""][1]
     return frozenset(names.split(",")) if names else frozenset()
+
+
+@cache
+def rules_in(digest: str) -> int:
+    """The rules that a unit was normalised by; 0 for digests of savepoints that did not name them yet."""
+    rules = [*digest.split("~"), "", ""][2]
+    return int(rules) if rules else 0
 
 
 def _preorder(node: ast.AST) -> Iterator[ast.AST]:
@@ -372,45 +415,78 @@ def compile_unit(source: str, filename: str, interactive: bool = False) -> Unit:
     `interactive` sends the value of a last expression to `sys.displayhook` and allows `await` at top level.
     Raises SyntaxError, and ValueError for source with null bytes, as Python's own `compile` does.
     """
-    unit = Unit(source, filename, interactive)
-    _units[unit.digest] = unit
-    _sources[unit.digest] = UnitSource(source, os.path.basename(filename), interactive)
-    return unit
+    return _known(Unit(source, filename, interactive))
 
 
 def _borrowed_unit(source: str, filename: str) -> Unit:
-    unit = Unit(source, filename, False, borrowed.FORESEEN)
+    return _known(Unit(source, filename, False, borrowed.FORESEEN))
+
+
+def _known(unit: Unit) -> Unit:
     _units[unit.digest] = unit
-    _sources[unit.digest] = UnitSource(source, os.path.basename(filename), False)
+    _sources[unit.digest] = UnitSource(unit.source, os.path.basename(unit.filename), unit.interactive)
     return unit
 
 
-def register_source(digest: str, source: str, filename: str, interactive: bool = False) -> None:
+def register_source(
+    digest: str, source: str, filename: str, interactive: bool = False, form: bytes = b""
+) -> None:
     """Make a unit known again in this process; it is compiled when first needed.
 
-    Raises ValueError if the source is not the one that the digest names.
+    Arguments: `form`, its normalised form, as a savepoint brings it. Raises ValueError if the source is not
+    the one that the digest names.
     """
-    if digest_of(source, interactive) != digest.partition("~")[0]:
+    if digest_of(source, interactive) != source_digest(digest):
         raise ValueError(f"the source kept for {filename} is not the one that ran: its digest differs")
-    _sources.setdefault(digest, UnitSource(source, filename, interactive))
+    known = _sources.get(digest)
+    if known is None or not known.form:
+        _sources[digest] = UnitSource(source, known.filename if known else filename, interactive, form)
 
 
 def unit_source(digest: str) -> UnitSource:
-    """The source that must be kept for this unit. Raises UnknownUnit."""
+    """The source of this unit, without its form. Raises UnknownUnit."""
     try:
         return _sources[digest]
     except KeyError:
         raise UnknownUnit(f"no unit {digest} is known in this process") from None
 
 
+def kept_unit(digest: str) -> UnitSource:
+    """All that must be kept for this unit. Raises UnknownUnit."""
+    known = unit_source(digest)
+    if not known.form:
+        made = unit(digest)
+        if made.digest == digest:  # else it was normalised anew, and is not what the digest names
+            known = _sources[digest] = replace(known, form=made.form)
+    return known
+
+
 def unit(digest: str) -> Unit:
-    """The compiled unit. Raises UnknownUnit."""
+    """The compiled unit, normalised as it was where it was made. Raises UnknownUnit."""
     found = _units.get(digest)
     if found is None:
         kept = unit_source(digest)
-        found = Unit(kept.source, kept.filename, kept.interactive, foreseen_in(digest))
+        is_of_now = rules_in(digest) in (0, RULES)
+        form = b"" if is_of_now else kept.form
+        filename = kept.filename if is_of_now else _path_of(digest) or kept.filename
+        found = Unit(kept.source, filename, kept.interactive, foreseen_in(digest), digest, form)
         _units[digest] = found
+        if found.digest != digest:
+            _units.setdefault(found.digest, found)
+            _sources.setdefault(found.digest, kept)
     return found
+
+
+def _path_of(digest: str) -> str | None:
+    """Where the same source was compiled here by the present rules."""
+    same = (one for known, one in _units.items() if source_digest(known) == source_digest(digest))
+    return next((one.filename for one in same), None)
+
+
+def is_as_saved(digest: str, rules: int) -> bool:
+    """Whether the unit is here as the rules normalised it that a savepoint names."""
+    made_by = rules_in(digest)
+    return rules == RULES if made_by in (0, RULES) else rules == made_by and bool(unit_source(digest).form)
 
 
 def unit_of(code: types.CodeType) -> Unit | None:

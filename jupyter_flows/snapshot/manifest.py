@@ -65,12 +65,13 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
 
 
 class UnitSource(msgspec.Struct, frozen=True, array_like=True):
-    """The source text of a unit that the objects refer to."""
+    """The source text of a unit that the objects refer to, and its normalised form (`resumable.forms`)."""
 
     digest: str
     filename: str
     source: tuple[Reference, ...]
     interactive: bool = False
+    form: tuple[Reference, ...] = ()
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):

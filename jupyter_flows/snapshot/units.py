@@ -1,4 +1,4 @@
-"""Sources of the units that kept objects refer to: part of the snapshot, made known again at load."""
+"""The units that kept objects refer to: sources and forms are part of the snapshot, made known at load."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ def unit_of(code: types.CodeType) -> Any:
 
 
 def keep(digests: set[str], writer: ChunkWriter, earlier: dict[str, UnitSource]) -> tuple[UnitSource, ...]:
-    """Store the sources of these units; those of an earlier savepoint are there already."""
+    """Store the sources and forms of these units; those of an earlier savepoint are there already."""
     kept = []
     for digest in sorted(digests):
         source = earlier.get(digest)
         if source is None:
-            text = _resumable.unit_source(digest)
-            source = UnitSource(digest, text.filename, (writer.put(text.source.encode()),), text.interactive)
+            unit = _resumable.kept_unit(digest)
+            text = (writer.put(unit.source.encode()),)
+            form = (writer.put(unit.form),) if unit.form else ()
+            source = UnitSource(digest, unit.filename, text, unit.interactive, form)
         else:
             writer.reuse(source.source)
+            writer.reuse(source.form)
         kept.append(source)
     return tuple(kept)
 
@@ -35,7 +38,14 @@ def keep(digests: set[str], writer: ChunkWriter, earlier: dict[str, UnitSource])
 def make_known(units: tuple[UnitSource, ...], reader: ChunkReader) -> None:
     for unit in units:
         source = reader.bytes_of(unit.source).decode()
-        _resumable.register_source(unit.digest, source, unit.filename, interactive=unit.interactive)
+        form = reader.bytes_of(unit.form) if unit.form else b""
+        _resumable.register_source(unit.digest, source, unit.filename, unit.interactive, form)
+
+
+def reduce_continuation(continuation: Any, saving: Any) -> Any:
+    """How a continuation is pickled: its units are the snapshot's, kept once for all savepoints."""
+    saving.units.update(continuation.units)
+    return type(continuation).from_structure, (continuation.structure(),)
 
 
 def reduce_function(function: types.FunctionType) -> Any:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from jupyter_flows import snapshot
+from jupyter_flows.resumable import units
 
+from . import shapes
 from .make import CLAIMS, HERE, KEY
+from .rules import gone_on, opened, printed_by
 
 EXHIBITS = sorted(HERE.glob("format-*"))
+OF_RULES = sorted(HERE.glob("rules-*"))
 
 
 def test_there_is_an_exhibit_of_the_present_format() -> None:
@@ -29,3 +33,27 @@ def test_an_exhibit_loads_whole(exhibit: Path, monkeypatch: pytest.MonkeyPatch) 
     namespace.update({name.removeprefix("globals/"): value for name, value in found.items()})
     for claim in CLAIMS.strip().splitlines():
         assert eval(claim, namespace), claim
+
+
+def test_there_is_an_exhibit_of_the_present_rules() -> None:
+    assert HERE / f"rules-{units.RULES}.zip" in OF_RULES
+
+
+@pytest.mark.parametrize("exhibit", OF_RULES, ids=lambda path: path.stem)
+def test_an_exhibit_goes_on_from_every_call(exhibit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_FLOWS_KEY", KEY)
+    whole, calls = printed_by()
+    manifests, chunks = opened(exhibit)
+    assert len(manifests) == calls
+    for manifest in manifests:
+        assert gone_on(manifest, chunks) == whole
+
+
+def test_the_number_of_the_rules_changes_with_what_they_make() -> None:
+    """Else the places that savepoints name would mean others. Then: `python -m tests.museum.rules`."""
+    rules, kept = shapes.read()
+    assert rules == units.RULES
+    now = shapes.shapes()
+    same_source = [name for name in now.keys() & kept.keys() if now[name][:8] == kept[name][:8]]
+    assert len(same_source) > len(kept) * 0.8
+    assert [name for name in same_source if now[name] != kept[name]] == []

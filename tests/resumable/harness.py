@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import gc
 import io
@@ -29,7 +30,7 @@ import cloudpickle
 from jupyter_flows import resumable
 from jupyter_flows.resumable import knowledge, units
 
-from .workers import worker
+from .workers import Worker, worker
 
 try:
     from jupyter_flows.snapshot.registry import find as snapshot_reducer
@@ -53,12 +54,15 @@ class FlowPickler(cloudpickle.Pickler):
     def __init__(self, file: Any, namespace: dict[str, Any]) -> None:
         super().__init__(file, protocol=5)
         self._namespace = namespace
+        self.units: set[str] = set()
 
     def persistent_id(self, obj: Any) -> Any:
         return NAMESPACE if obj is self._namespace else None
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, types.FunctionType) and resumable.unit_of(obj.__code__) is not None:
+        unit = resumable.unit_of(obj.__code__) if isinstance(obj, types.FunctionType) else None
+        if unit is not None:
+            self.units.add(unit.digest)
             return resumable.reduce_function(obj)
         if isinstance(obj, types.CellType):
             return resumable.reduce_cell(obj)
@@ -191,11 +195,20 @@ class Runner:
         shown = {key: one for key, one in self.namespace.items() if key not in _HIDDEN and key[0] != "."}
         if "random" in shown:
             shown[_NUMBERS] = random.getstate()
-        FlowPickler(file, self.namespace).dump((continuation, continuation.locals(), shown, value, raises))
-        return file.getvalue()
+        pickler = FlowPickler(file, self.namespace)
+        pickler.dump((continuation, continuation.locals(), shown, value, raises))
+        kept = {digest: dataclasses.astuple(resumable.kept_unit(digest)) for digest in pickler.units}
+        return pickle.dumps((kept, file.getvalue()))
+
+    def loaded(self, data: bytes) -> Any:
+        """What `save` was given, and the values of the frames."""
+        kept, saved = pickle.loads(data)
+        for digest, unit in kept.items():
+            resumable.register_source(digest, *unit)
+        return FlowUnpickler(io.BytesIO(saved), self.namespace).load()
 
     def go_on(self, data: bytes) -> Result:
-        continuation, values, names, value, raises = FlowUnpickler(io.BytesIO(data), self.namespace).load()
+        continuation, values, names, value, raises = self.loaded(data)
         if _NUMBERS in names:
             random.setstate(names.pop(_NUMBERS))
         self.namespace.update(names)
@@ -283,6 +296,31 @@ def awaits(source: str) -> bool:
     return False
 
 
+def live_later() -> None:
+    """Be a later version of jupyter_flows, whose rules give every place and every temporary another name."""
+    if units.RULES == _LATER:
+        return
+    normalised = units.normalise
+
+    def later(*arguments: Any) -> Any:
+        tree, used = normalised(*arguments)
+        for node in list(ast.walk(tree)):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+                at = next((one for one in node.body if hasattr(one, "lineno")), node)
+                start = 1 if ast.get_docstring(node, clean=False) is not None else 0
+                while start < len(node.body) and isinstance(node.body[start], ast.ImportFrom):
+                    start += 1
+                node.body.insert(start, ast.copy_location(ast.Pass(), at))
+            elif isinstance(node, ast.Name) and re.fullmatch(r"\.\d+", node.id):
+                node.id = f".later{node.id}"
+        return tree, used
+
+    units.RULES, units.normalise = _LATER, later
+
+
+_LATER = 10_000
+
+
 def can_keep_iterators() -> bool:
     return snapshot_reducer is not None
 
@@ -362,17 +400,22 @@ def compare(
     exact: bool = True,
     captures: str = sys.executable,
     python: str = sys.executable,
+    later: bool = False,
 ) -> int:
     """Stop everywhere and compare; gives the number of exact stops. Raises AssertionError if they differ.
 
     Arguments: `most` limits at how many calls there are savepoints (the first, the last, and some between);
     `chained` also stops again and again, each process getting only as far as the next call; `exact` says
-    that no stop may be inexact; `captures` and `python` are the interpreters that stop and that go on.
+    that no stop may be inexact; `captures` and `python` are the interpreters that stop and that go on, the
+    latter with a `later` version of jupyter_flows.
     """
-    first, second = worker("first", captures), worker("second", python)
+    roles = ("second later", "third later") if later else ("second", "third")
+    first, second, third = worker("first", captures), worker(roles[0], python), worker(roles[1], python)
     keeps_iterators = first.ask("can_keep_iterators") and second.ask("can_keep_iterators")
-    for one in (first, second, worker("third", python)):
+    for one in (first, second, third):
         one.ask("forget", keeps_iterators, captures != python)
+    for one in (second, third) if later else ():
+        one.ask("live_later")
     plain = first.ask("plain_run", source)
     whole, stops = first.ask("journey", source, _sample(source, len(plain.points), most))
     assert whole == plain, f"normalised differs from plain:\n{whole}\n{plain}"
@@ -385,7 +428,7 @@ def compare(
         result = second.ask("go_on", stop.data)
         same(whole, stop.printed, stop.points, result, f"stop {len(stop.points)} at {stop.site}")
     if chained and exact_stops:
-        _compare_chain(whole, exact_stops[0], python, most or len(stops))
+        _compare_chain(whole, exact_stops[0], (second, third), most or len(stops))
     return len(exact_stops)
 
 
@@ -396,14 +439,12 @@ def _sample(source: str, count: int, most: int | None) -> frozenset[int] | None:
     return frozenset([0, count - 1, *between])
 
 
-def _compare_chain(whole: Result, stop: Stop, python: str, most: int) -> None:
+def _compare_chain(whole: Result, stop: Stop, workers: tuple[Worker, Worker], most: int) -> None:
     """Stop again and again: each process gets only as far as the next call, and another one goes on."""
     printed, points = stop.printed, list(stop.points)
     number = 0
     while stop.data is not None and number <= most:
-        result, following = worker("third" if number % 2 else "second", python).ask(
-            "go_on_to_next", stop.data
-        )
+        result, following = workers[number % 2].ask("go_on_to_next", stop.data)
         number += 1
         if result is not None:
             same(whole, printed, points, result, f"process {number} of a chain")

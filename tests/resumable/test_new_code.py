@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import functools
-import io
 from typing import Any
 
 import pytest
 
 from jupyter_flows import resumable
 
-from .harness import FlowUnpickler, Result, in_child, journey, new_runner
+from .harness import Result, in_child, journey, new_runner
 
 
-def go_on(data: bytes, old: str, new: str) -> Result:
+def go_on(data: bytes, old: str, new: str, by_source: bool = False) -> Result:
     """In a fresh process: load the savepoint of `old` and go on in `new`."""
     before = resumable.compile_unit(old, "program.py")
     after = resumable.compile_unit(new, "program.py")
-    move = resumable.Move({before.digest: after.digest}, [after.digest])
+    whole = resumable.digest_of(old)  # as for cells that did not run yet: it tells the source alone
+    move = resumable.Move({whole if by_source else before.digest: after.digest}, [after.digest])
     runner = new_runner()
     with move.active():
-        loaded = FlowUnpickler(io.BytesIO(data), runner.namespace).load()
+        loaded = runner.loaded(data)
     continuation, values, names, value, _ = loaded
     runner.namespace.update(names)
     continuation = move.continuation(continuation.with_locals(values))
@@ -29,11 +29,11 @@ def go_on(data: bytes, old: str, new: str) -> Result:
     return runner.run(lambda: continuation.resume(namespace=runner.namespace, value=value))
 
 
-def edited(old: str, new: str, at: int = 0) -> Result:
+def edited(old: str, new: str, at: int = 0, by_source: bool = False) -> Result:
     """Stop `old` at the call with that number, and go on in `new`."""
     _, stops = in_child(functools.partial(journey, old))
     assert stops[at].data is not None, stops[at].reason
-    result = in_child(functools.partial(go_on, stops[at].data, old, new))
+    result = in_child(functools.partial(go_on, stops[at].data, old, new, by_source))
     return Result(stops[at].printed + result.printed, result.error, result.variables, result.points)
 
 
@@ -407,7 +407,7 @@ def redefined(old: str, new: str, at: int = 0) -> Result:
         move = resumable.Move({before.digest: after.digest}, [after.digest])
         runner = new_runner()
         with move.active():
-            loaded = FlowUnpickler(io.BytesIO(stops[at].data or b""), runner.namespace).load()
+            loaded = runner.loaded(stops[at].data or b"")
         continuation, values, names, value, _ = loaded
         runner.namespace.update(names)
         moved = move.continuation(continuation.with_locals(values))
@@ -479,3 +479,66 @@ print(shop.name(), Shop.count)
     result = redefined(old, new)
     assert result.error is None
     assert result.printed == "103 103 True\nbase! 5\n"
+
+
+OPERATORS = """
+class Price:
+    def __init__(self, amount):
+        self.amount = amount
+    def __add__(self, other):
+        point()
+        return Price(self.amount + other.amount)
+
+total = Price(1) + Price(2)
+print(total.amount)
+"""
+
+
+def test_a_cell_whose_operators_are_calls_is_found_by_its_source() -> None:
+    new = OPERATORS.replace("print(total.amount)", "print('now', total.amount)")
+    assert edited(OPERATORS, new, by_source=True).printed == "now 3\n"
+
+
+MANAGED = """
+class Manager:
+    def __init__(self, name):
+        self.name = name
+    def __enter__(self):
+        point()
+    def __exit__(self, *_):
+        print('leave', self.name, point())
+
+class Numbers:
+    def __init__(self):
+        self.left = 3
+    def __iter__(self):
+        return self
+    def __next__(self):
+        self.left -= 1
+        if self.left < 0:
+            raise StopIteration
+        return point(self.left)
+
+def work():
+    with Manager('outer'):
+        for number in Numbers():
+            with Manager(number):
+                print('in', number)
+
+work()
+"""
+
+
+@pytest.mark.parametrize("at", range(9))
+def test_operations_that_are_calls_keep_their_own_temporaries(at: int) -> None:
+    """Other loops and managers come before them, so that everything has another number."""
+    before = """
+def earlier(prices):
+    with Manager('earlier') as one, Manager('other'):
+        for price in prices:
+            one.price += price
+"""
+    new = MANAGED.replace("\ndef work():", f"{before}\ndef work():").replace("'in'", "'inside'")
+    printed = edited(MANAGED, new, at=at).printed
+    expected = "".join(f"in {number}\nleave {number} None\n" for number in (2, 1, 0))
+    assert printed.replace("inside", "in") == f"{expected}leave outer None\n"

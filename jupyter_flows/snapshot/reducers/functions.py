@@ -79,6 +79,11 @@ def _set_function(function: types.FunctionType, state: dict[str, Any]) -> None:
             setattr(function, name, value)
 
 
+@builtin(resumable.Continuation)
+def _reduce_continuation(continuation: resumable.Continuation, saving: Saving) -> Any:
+    return units.reduce_continuation(continuation, saving)
+
+
 @builtin(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 def _reduce_generator(generator: Any, saving: Saving) -> Any:
     """A flow's generator or coroutine goes on where it stands; of any other, `resumable` says why not."""
