@@ -181,6 +181,8 @@ class GroupPickler:
         self._hashed: dict[int, tuple[Any, Buffer]] = {}
         self._reducers: dict[type[Any], registry.Reducer | None] = {}
         self._suspects: set[type[Any]] = set()
+        #: Whether code of the flow may have run while groups were pickled, and so changed others of them.
+        self.ran_code_of_the_flow = False
 
     def dump(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
         """The stream of the list of `roots`; never raises for what cannot be pickled, or would not load."""
@@ -299,6 +301,7 @@ class GroupPickler:
         found = registry.find(kind)
         if rehearsal.is_suspect(kind):
             self._suspects.add(kind)
+        self.ran_code_of_the_flow = self.ran_code_of_the_flow or rehearsal.runs_code_of_the_flow(kind)
         if found is None and not is_importable(kind) and _says_how(kind):
             found = _by_value_if_named
         if found is None:

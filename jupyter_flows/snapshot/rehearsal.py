@@ -15,13 +15,15 @@ are tried when they turn up in a smaller one); where processes cannot be forked,
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import os
 import select
 import signal
 import sys
 import time
+import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,6 +43,13 @@ _HOOKS = frozenset(
     {
         *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__"),
         *("__getnewargs_ex__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__hash__"),
+    }
+)
+# What may run code of the flow while an object is pickled.
+_HOOKS_OF_PICKLING = frozenset(
+    {
+        *("__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__", "__class__"),
+        *("__getattr__", "__getattribute__", "__iter__", "items", "keys", "__len__", "__getitem__"),
     }
 )
 _HOOKS_OF_CONTAINERS = frozenset({"__setitem__", "append", "extend", "add"})
@@ -78,15 +87,47 @@ def is_suspect(kind: type[Any]) -> bool:
         return False
 
 
+def runs_code_of_the_flow(kind: type[Any]) -> bool:
+    """Whether to pickle objects of this class may run code of the flow, or of a library that is not known."""
+    reducer = registry.find(kind)
+    if reducer is not None and registry.is_of_users(reducer):
+        return True
+    by_table: Any = copyreg.dispatch_table.get(kind)
+    if by_table is not None and not _is_known_library(str(getattr(by_table, "__module__", ""))):
+        return True
+    return any(
+        isinstance(base.__dict__.get("__dict__"), property)
+        or any(_is_of_the_flow(base.__dict__[name]) for name in _HOOKS_OF_PICKLING & base.__dict__.keys())
+        for base in _of_the_flow(kind)
+    )
+
+
+def _is_of_the_flow(hook: Any) -> bool:
+    """Not what named tuples, enums and dataclasses get from those who make them."""
+    if hook is None or isinstance(hook, types.BuiltinFunctionType | types.MethodDescriptorType):
+        return False
+    written_in = getattr(hook, "__globals__", {}).get("__name__", "")
+    return not _is_known_library(str(written_in))
+
+
+def _of_the_flow(kind: type[Any]) -> Iterator[type[Any]]:
+    """The class and its bases, without those of libraries that are tried kind by kind."""
+    for base in type.__dict__["__mro__"].__get__(kind):
+        if not _is_known_library(module_name(base)):
+            yield base
+
+
+def _is_known_library(module: str) -> bool:
+    library = module.partition(".")[0]
+    return library in _TRIED_LIBRARIES or (library in sys.stdlib_module_names and library != "__main__")
+
+
 def _has_hooks(kind: type[Any]) -> bool:
     reducer = registry.find(kind)
     if reducer is not None:
         return registry.is_of_users(reducer)
     hooks = _HOOKS | _HOOKS_OF_CONTAINERS if issubclass(kind, list | dict | set) else _HOOKS
-    for base in type.__dict__["__mro__"].__get__(kind):
-        library = module_name(base).partition(".")[0]
-        if library in _TRIED_LIBRARIES or (library in sys.stdlib_module_names and library != "__main__"):
-            continue
+    for base in _of_the_flow(kind):
         own = {name for name in hooks if base.__dict__.get(name) is not None}
         if "__dataclass_params__" in base.__dict__:  # dataclass() wrote these
             own -= {"__hash__", "__setattr__"}

@@ -18,7 +18,9 @@ since (`written` tells which); where it cannot tell, all are.
 
 What must not happen is that the stream and the footprint were taken from different states. Both are taken
 one after the other, and only this thread may have run in between (`Quiet`), else the group is not watched
-this time.
+this time. Where this thread itself ran code of the flow (the hooks of classes that say how they are pickled),
+that may have changed what was pickled before. Such a group is not *sure*: found as it was, it is pickled once
+more, and left alone from then on if that gave the same stream and it is still as it was.
 
 Opaque objects are pickled *before* the bytes are compared, since pickling them may run code of the flow that
 changes the rest. Only weak references to them are kept.
@@ -75,6 +77,7 @@ class Watched:
         self.opaque: list[tuple[int, Any]] = []
         self.opaque_digest = ""
         self.beside: frozenset[int] = frozenset()
+        self.is_sure = True
 
     def shared_with(self, memo: Memo) -> list[int]:
         """Ids of the objects of a stream that are objects of this group too."""
@@ -90,6 +93,8 @@ class Watching:
         self._memory = Memory()
         self._groups: dict[tuple[int, tuple[str, ...]], Watched] = {}
         self._changes: dict[tuple[int, tuple[str, ...]], int] = {}
+        # Found as they were by the save under way, which pickles them nevertheless.
+        self._unsure: dict[tuple[int, tuple[str, ...]], Watched] = {}
 
     def close(self) -> None:
         self._memory.close()
@@ -103,6 +108,7 @@ class Watching:
     ) -> list[tuple[Group, Watched]]:
         """The groups of an earlier savepoint whose streams say what they would say now."""
         found = []
+        self._unsure.clear()
         place = id(pickler.namespace)
         mine = {key: watched for key, watched in self._groups.items() if key[0] == place}
         for group in earlier:
@@ -111,7 +117,10 @@ class Watching:
                 continue
             is_known = watched.digest == group.digest and is_stored(group)
             if is_known and self._is_as_it_was(watched, objects, pickler):
-                found.append((group, watched))
+                if watched.is_sure:
+                    found.append((group, watched))
+                else:
+                    self._unsure[place, group.names] = watched
             else:
                 self._drop((place, group.names))
         for key in mine:  # they are no groups any more
@@ -143,14 +152,23 @@ class Watching:
         quiet: Quiet,
     ) -> None:
         """Look after a group that has just been pickled, if that can be done."""
+        key = (id(pickler.namespace), names)
+        unsure = self._unsure.pop(key, None)
+        if unsure is not None and unsure.digest == pickled.digest:
+            objects = dict(zip(names, roots, strict=True))
+            if self._is_as_it_was(unsure, objects, pickler) and quiet.holds():
+                unsure.is_sure = True
+                return
+        self._groups.pop(key, None)
         watched = Watched(names, pickled.digest, tuple(map(id, roots)))
         try:
             walk = self._walked(watched, pickled)
             self._look_beside(watched, walk, pickler)
         except Unfit:
             return
+        watched.is_sure = not pickler.ran_code_of_the_flow
         if quiet.holds():
-            self._groups[id(pickler.namespace), names] = watched
+            self._groups[key] = watched
 
     def _walked(self, watched: Watched, pickled: Pickled) -> Walk:
         image = Image(self._memory, int(_available_bytes() * _SHARE_OF_MEMORY))
