@@ -131,6 +131,47 @@ def _make_array_type(kind: Any, length: int) -> Any:
     return kind * length
 
 
+@builtin(ctypes.CDLL, subclasses=True)
+def _reduce_library(library: Any, _: Saving) -> Any:
+    """Loaded again: the handle that it has is an address of this process."""
+    kind: Any = library._FuncPtr
+    flags = kind._flags_
+    options = {
+        "use_errno": bool(flags & ctypes._FUNCFLAG_USE_ERRNO),  # type: ignore[attr-defined]
+        "use_last_error": bool(flags & ctypes._FUNCFLAG_USE_LASTERROR),  # type: ignore[attr-defined]
+    }
+    own = {name: value for name, value in vars(library).items() if name not in _OF_LIBRARIES}
+    return _make_library, (type(library), library._name, options), own
+
+
+_OF_LIBRARIES = ("_name", "_handle", "_FuncPtr")
+
+
+def _make_library(kind: Any, name: str | None, options: dict[str, bool]) -> Any:
+    return kind(name, **options)
+
+
+@builtin("_ctypes.CFuncPtr", "_ctypes.PyCFuncPtr", subclasses=True)
+def _reduce_function_of_library(function: Any, _: Saving) -> Any:
+    library = next((one for one in (function._objects or {}).values() if isinstance(one, ctypes.CDLL)), None)
+    if library is None:
+        raise TypeError("ctypes objects containing pointers cannot be pickled")
+    declared = {"argtypes": function.argtypes, "restype": function.restype}
+    if hasattr(function, "errcheck"):
+        declared["errcheck"] = function.errcheck
+    return _make_function_of_library, (library, function.__name__), declared, None, None, _declare
+
+
+def _make_function_of_library(library: Any, name: str) -> Any:
+    return library[name]
+
+
+def _declare(function: Any, declared: dict[str, Any]) -> None:
+    for name, value in declared.items():
+        if value is not None or name == "restype":
+            setattr(function, name, value)
+
+
 @builtin(weakref.WeakMethod)
 def _reduce_weak_method(reference: Any, _: Saving) -> Any:
     method = reference()

@@ -250,6 +250,10 @@ def mocked():
     made.method(1)
     return made
 
+def declared(function):
+    function.argtypes, function.restype = [ctypes.c_char_p], ctypes.c_size_t
+    return function
+
 def parser():
     made = argparse.ArgumentParser('x')
     made.add_argument('--n', type=int, default=3)
@@ -388,7 +392,13 @@ def parser():
             "rebuilt",
         ),
         Kind("ctypes pointer", "ctypes.pointer(ctypes.c_int(5))", "", "named", "pointers"),
-        Kind("ctypes library", "ctypes.CDLL(None)", "", "named", ""),
+        Kind("ctypes library", "ctypes.CDLL(None)", "b.getpid() == os.getpid()", "rebuilt"),
+        Kind(
+            "function of a ctypes library",
+            "declared(ctypes.CDLL(None, use_errno=True).strlen)",
+            "b(b'four') == 4 and b.argtypes == [ctypes.c_char_p] and b.restype is ctypes.c_size_t",
+            "rebuilt",
+        ),
         Kind(
             "Mock with its calls",
             "mocked()",
