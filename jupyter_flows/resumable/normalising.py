@@ -37,6 +37,13 @@ CELLS = ".cells"
 #: A temporary's letter, the position of what it was made for, and its number among equals.
 Birth = tuple[str, Position | None, int]
 
+#: Methods and functions that only look at a dict.
+_LOOKING = frozenset({"items", "keys", "values", "copy"})
+_LOOKERS = frozenset(
+    {"list", "sorted", "tuple", "set", "frozenset", "dict", "len", "iter", "enumerate", "filter", "map"}
+    | {"print", "repr", "str", "pprint", "pp", "display"}
+)
+
 _SAFE_EXCEPTIONS = frozenset(
     name
     for name, value in vars(__import__("builtins")).items()
@@ -116,17 +123,56 @@ def _bound_names(scopes: dict[ast.AST, Scope]) -> set[str]:
 
 
 class _Visible(ast.NodeTransformer):
-    """``locals()``, ``vars()`` and ``dir()`` do not show temporaries."""
+    """``locals()``, ``vars()`` and ``dir()`` do not show temporaries.
+
+    Nor does a cell's namespace where it is only looked at: ``list(globals())``, ``vars().items()``.
+    """
 
     def __init__(self, bound: set[str]) -> None:
         self._names = {"locals", "vars", "dir"} - bound
+        self._namespaces = {"globals", "locals", "vars"} - bound
+        self._lookers = _LOOKERS - bound
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        is_bare = isinstance(node.func, ast.Name) and not node.args and not node.keywords
-        if is_bare and node.func.id in self._names:  # type: ignore[attr-defined]
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr in _LOOKING:
+            function.value = self._shown(function.value)
+        elif isinstance(function, ast.Name) and function.id in self._lookers:
+            node.args = [self._shown(one) for one in node.args]
+        for keyword in node.keywords:
+            keyword.value = self._shown(keyword.value) if keyword.arg is None else keyword.value
+        is_bare = isinstance(function, ast.Name) and not node.args and not node.keywords
+        if is_bare and function.id in self._names:  # type: ignore[attr-defined]
             return build.helper("visible", node, at=node)
         return node
+
+    def _iterating(self, node: ast.For | ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        node.iter = self._shown(node.iter)
+        return node
+
+    visit_For = visit_comprehension = _iterating
+
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        self.generic_visit(node)
+        node.value = self._shown(node.value)
+        return node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        self.generic_visit(node)
+        pairs = zip(node.keys, node.values, strict=True)
+        node.values = [self._shown(value) if key is None else value for key, value in pairs]
+        return node
+
+    def _shown(self, node: ast.expr) -> ast.expr:
+        call = node
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Constant) and call.args:
+            call = call.args[0]  # of the helper that is there already
+        is_bare = isinstance(call, ast.Call) and not call.args and not call.keywords
+        function = call.func if is_bare else None  # type: ignore[attr-defined]
+        is_namespace = isinstance(function, ast.Name) and function.id in self._namespaces
+        return build.helper("shown", node, at=node) if is_namespace else node
 
 
 class _Lowering:
@@ -145,10 +191,18 @@ class _Lowering:
             start += 1
         body = self.block(tree.body[start:])
         if any(isinstance(one, ast.Name) and one.id.startswith(".") for one in _own_nodes(body)):
-            at = tree.body[start]
-            sweep = build.expression(build.helper("sweep", build.constant(f".{self._prefix}.", at), at=at))
-            body = [build.finally_(body, [sweep], at)]
+            body = [self._swept(body, tree.body[start], tree.body[-1])]
         tree.body = [*tree.body[:start], *body]
+
+    def _swept(self, body: list[ast.stmt], first: ast.stmt, last: ast.stmt) -> ast.Try:
+        """A module's temporaries go at its end: where a debugger stands anyway, and no line seems to run."""
+
+        def sweep(at: ast.stmt) -> ast.stmt:
+            return build.expression(build.helper("sweep", build.constant(f".{self._prefix}.", at), at=at))
+
+        again: ast.stmt = ast.copy_location(ast.Raise(None, None), first)
+        failed = ast.copy_location(ast.ExceptHandler(None, None, [sweep(first), again]), first)
+        return ast.copy_location(ast.Try(body, [failed], [sweep(last)], []), first)
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         outer, self._frame = self._frame, Frame(self._scopes[node], "")
@@ -544,16 +598,17 @@ class _Lowering:
         final, node.finalbody = node.finalbody, []
         body: list[ast.stmt] = [self._try_without_final(node, [])] if node.handlers else self.block(node.body)
         self._frame.blocks.pop()
-        body.append(build.assign(flag, build.constant(THROUGH, node), node))
+        start, end = final[0], final[-1]  # where a debugger stands next, and stood last
+        body.append(build.assign(flag, build.constant(THROUGH, start), start))
         mark: list[ast.stmt] = [
-            build.assign(flag, build.constant(RAISED, node), node),
-            build.assign(error, build.helper("exception", at=node), node),
-            ast.copy_location(ast.Raise(None, None), node),
+            build.assign(flag, build.constant(RAISED, start), start),
+            build.assign(error, build.helper("exception", at=start), start),
+            ast.copy_location(ast.Raise(None, None), start),
         ]
-        handler = ast.copy_location(ast.ExceptHandler(None, None, mark), node)
+        handler = ast.copy_location(ast.ExceptHandler(None, None, mark), start)
         protected = ast.copy_location(ast.Try(body, [handler], [], []), node)
-        clear = [*build.forget(error, node), *build.forget(flag, node)]
-        inner = build.finally_(self.block(final), clear, node)
+        clear = [*build.forget(error, end), *build.forget(flag, end)]
+        inner = build.finally_(self.block(final), clear, start)
         return [build.finally_([protected], [inner], node)]
 
     _TryStar = _Try

@@ -114,16 +114,16 @@ def _span(statement: ast.stmt) -> tuple[int, int]:
 
 
 def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The normalised statements of a module; those that a `finally` clears up after too."""
+    """The normalised statements of a module; those that are cleared up after too."""
     for node in tree.body:
-        if isinstance(node, ast.Try) and node is tree.body[-1] and not node.handlers and _sweeps(node):
+        if isinstance(node, ast.Try) and node is tree.body[-1] and _sweeps(node):
             yield from node.body
         else:
             yield node
 
 
 def _sweeps(node: ast.Try) -> bool:
-    last = node.finalbody[0] if node.finalbody else None
+    last = next(iter([*node.orelse, *node.finalbody]), None)
     is_call = isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)
     return is_call and isinstance(last.value.func, ast.Constant)  # type: ignore[union-attr]
 

@@ -56,6 +56,17 @@ def _visible(names: Any) -> Any:
     return names
 
 
+def _shown(names: Any) -> Any:
+    """A namespace for those who only look at it: the dict itself, or what it holds but temporaries."""
+    if isinstance(names, dict) and any(isinstance(name, str) and name.startswith(".") for name in names):
+        return {
+            name: value
+            for name, value in names.items()
+            if not (isinstance(name, str) and name.startswith("."))
+        }
+    return names
+
+
 def _narrowed(caught: Any) -> Any:
     """Types for an `except*` clause that would catch a life-cycle signal, without the signals."""
     flat: list[Any] = []
@@ -268,6 +279,7 @@ HELPERS: dict[str, Any] = {
     "narrowed": _narrowed,
     "display": _display,
     "visible": _visible,
+    "shown": _shown,
     "raise again": _raise_again,
     "settle": _settle,
     "entered": _entered,

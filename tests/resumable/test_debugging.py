@@ -191,6 +191,75 @@ def test_the_same_lines_run_as_in_plain_python(name: str) -> None:
     assert lines(resumable.compile_unit(source, "unit.py").code, "unit.py") == plain
 
 
+STEPS = """
+def f(n):
+    total = 0
+    for i in range(n):
+        try:
+            if point(i) == 1:
+                continue
+            total += point(i)
+        finally:
+            point("left")
+            total += 1
+    while point(total) > 100:
+        total -= point(1)
+    try:
+        total = point(total) / point(n)
+    except ZeroDivisionError:
+        total = point(0)
+    return total
+
+print(f(3))
+print(f(0))
+if point(True):
+    done = point(1)
+done += 1
+"""
+
+
+def test_a_debugger_that_steps_goes_where_it_goes_in_plain_python() -> None:
+    def stepped(code: Any) -> list[int]:
+        found: list[int] = []
+
+        def trace(frame: Any, event: str, _: Any) -> Any:
+            if frame.f_code.co_filename != code.co_filename:
+                return None
+            if event == "line":
+                found.append(frame.f_lineno)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            exec(code, {"__name__": "__main__", "point": point})
+        finally:
+            sys.settrace(before)
+        return found
+
+    plain = stepped(compile(STEPS, "plain.py", "exec", dont_inherit=True))
+    assert stepped(resumable.compile_unit(STEPS, "steps.py").code) == plain
+
+
+def test_whoever_looks_at_a_cells_namespace_sees_no_temporaries(capsys: pytest.CaptureFixture[str]) -> None:
+    source = """
+for one in [point(1)]:
+    with open(__file__) as opened:
+        looks = [list(globals()), sorted(vars()), [*locals()], {**globals()}, dict(globals().items())]
+        looks += [[name for name in globals()], list(vars().keys()), dict(**locals())]
+        for name in globals():
+            looks.append([name])
+            globals()["written"] = point("through")
+            break
+        print(written, any(str(name).startswith(".") for look in looks for name in look))
+"""
+    exec(
+        resumable.compile_unit(source, "looks.py").code,
+        {"__name__": "__main__", "__file__": __file__, "point": point},
+    )
+    assert capsys.readouterr().out == "through False\n"
+
+
 def _covered(source: str, path: Path, is_own: bool) -> tuple[list[int], list[int]]:
     """The lines that coverage.py counts, and those that it saw run, of a file that a flow imports."""
     path.write_text(source)
