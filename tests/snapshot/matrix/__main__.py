@@ -21,7 +21,15 @@ another one, where it was compared with the same object made anew; the tests do 
 
 
 Beyond kinds, `tests/snapshot/probes` has some hundred small sessions that must go on exactly in a fresh process: shared objects and cells, views
-written through either end, globals, callbacks, threads, caches, options, random numbers, deep nesting, bad objects.
+written through either end, globals, callbacks, threads, caches, options, random numbers, deep nesting, bad objects. `python -m benchmarks.probes` runs
+them for others too, each probe in processes of its own. Nine of them ask that what cannot be kept is named while all else lives, which only we promise; the other 98:
+
+| | exact |
+|---|---|
+| savepoints | 98 |
+| Kishu 0.3.4, which restores only in the process that ran the cells | 73 |
+| `dill.dump_module` 0.4.1 | 58 |
+| cloudpickle 3.1.2, one dict of all variables | 48 |
 
 """
 
