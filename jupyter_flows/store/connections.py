@@ -3,11 +3,17 @@
 A Flow-API call is one transaction of half a dozen statements, and SQLite needs about 0.2 ms for it. Taking a
 connection out of SQLAlchemy's pool, beginning, committing and giving it back costs as much again, so these
 connections say BEGIN and COMMIT to the driver themselves. Statements still may go through SQLAlchemy.
+
+On PostgreSQL it is the ways to the server and back that cost. A transaction that writes is sent in libpq's
+pipeline mode: BEGIN, and every statement whose result nobody asks for, travel with the next one whose result
+is asked for, at last with COMMIT. A transaction that only reads is none there: at the level READ COMMITTED
+each of its statements sees what was committed when it began, in a transaction or not.
 """
 
 from __future__ import annotations
 
 import contextlib
+import select
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -25,80 +31,156 @@ _IDLE = 1.0
 DRIVEN = "is_driven"
 
 
+class Transmission:
+    """How statements reach the driver over one connection, which may be used for them as well after
+    `one_by_one`."""
+
+    def __init__(self, connection: Connection, is_sqlite: bool) -> None:
+        self.connection = connection
+        self.driver: Any = connection.connection.driver_connection
+        self._is_sqlite = is_sqlite
+        #: Whether the server has a transaction open (not kept for SQLite, where one always is).
+        self.is_open = False
+        self._context: Any = None
+        #: Set while statements are sent without waiting for each; it stays so for the next transaction.
+        self._pipeline: Any = None
+
+    def begin(self, writes: bool) -> None:
+        if self._is_sqlite:
+            self.driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        elif writes:
+            if self._pipeline is None:
+                self._context = self.driver.pipeline()
+                self._pipeline = self._context.__enter__()
+            self.driver.execute("BEGIN", prepare=False)
+            self.is_open = True
+
+    def open(self) -> None:
+        """From now on all that is read is one transaction, as a cursor of the server needs it."""
+        if not self._is_sqlite and not self.is_open:
+            self.driver.execute("BEGIN")
+            self.is_open = True
+
+    def one_by_one(self) -> None:
+        """From now on a statement is done when it returns, as are all before it. Raises what they raise."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            try:
+                pipeline.sync()
+            finally:
+                self._context.__exit__(None, None, None)
+
+    def settle(self) -> None:
+        """What was sent is done, and its results are there. Raises what it raises."""
+        if self._pipeline is not None:
+            self._pipeline.sync()
+
+    def commit(self) -> None:
+        if self._is_sqlite:
+            self.driver.commit()
+        else:
+            self.driver.execute("COMMIT", prepare=False)
+            self.settle()
+            self.is_open = False
+
+    def take_back(self) -> None:
+        """Raises what the driver raises: then the connection is lost."""
+        if self._pipeline is not None:
+            with contextlib.suppress(Exception):
+                self.one_by_one()
+        self.driver.rollback()
+        self.is_open = False
+
+
 class Connections:
     """Kept connections of `engine`. Safe to use from several threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        self._free: deque[tuple[Connection, float]] = deque()
+        self._readers: deque[tuple[Transmission, float]] = deque()
+        # On PostgreSQL those that write stay in their mode.
+        self._writers = self._readers if self._is_sqlite else deque()
 
     @contextmanager
-    def transaction(self, writes: bool) -> Iterator[Connection]:
+    def transaction(self, writes: bool) -> Iterator[Transmission]:
         """One transaction; an exception inside takes it back. Raises what the driver or SQLAlchemy raises."""
-        connection = self._take(_IDLE if writes else 0.0)
-        driver: Any = connection.connection.driver_connection
+        free = self._writers if writes else self._readers
+        transmission = self._take(free)
         try:
-            if self._is_sqlite:  # PostgreSQL's driver begins by itself
-                driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            yield connection
+            transmission.begin(writes)
+            yield transmission
             if writes:
-                driver.commit()
+                transmission.commit()
         except BaseException:
-            self._take_back(connection, driver)
+            self._take_back(transmission, free)
             raise
-        if writes:
-            self._give(connection)
+        if writes or not (self._is_sqlite or transmission.is_open):
+            self._give(transmission, free)
         else:  # what was read was read, whatever becomes of the connection
-            self._take_back(connection, driver)
+            self._take_back(transmission, free)
 
     def close(self) -> None:
         """Close those that are free; for use later, new ones are opened."""
-        while self._free:
-            with contextlib.suppress(IndexError):
-                self._free.popleft()[0].close()
+        for free in (self._readers, self._writers):
+            while free:
+                with contextlib.suppress(Exception):
+                    transmission, _ = free.popleft()
+                    transmission.one_by_one()
+                    transmission.connection.close()
 
-    def _take(self, trusted: float) -> Connection:
-        """`trusted`: how long one may have been idle, in seconds, without being tried before it is used. A
-        write that fails is done again by whoever wants it, a read is not."""
+    def _take(self, free: deque[tuple[Transmission, float]]) -> Transmission:
         while True:
             try:
-                connection, used_at = self._free.pop()
+                transmission, used_at = free.pop()
             except IndexError:
-                return self._engine.connect().execution_options(**{DRIVEN: True})
-            if self._is_sqlite or time.monotonic() - used_at < trusted or self._is_alive(connection):
-                return connection
+                options: Any = {DRIVEN: True}
+                if not self._is_sqlite:  # we say BEGIN ourselves
+                    options["isolation_level"] = "AUTOCOMMIT"
+                connection = self._engine.connect().execution_options(**options)
+                return Transmission(connection, self._is_sqlite)
+            if self._is_sqlite or self._is_trusted(transmission, used_at) or self._is_alive(transmission):
+                return transmission
 
-    def _is_alive(self, connection: Connection) -> bool:
+    @staticmethod
+    def _is_trusted(transmission: Transmission, used_at: float) -> bool:
+        """Whether it was used a moment ago and its server has said nothing since, such as that it goes."""
+        if time.monotonic() - used_at >= _IDLE:
+            return False
+        ear = select.poll()
+        ear.register(transmission.driver.pgconn.socket, select.POLLIN)
+        return not ear.poll(0)
+
+    def _is_alive(self, transmission: Transmission) -> bool:
         try:
-            driver: Any = connection.connection.driver_connection
-            driver.execute("SELECT 1")
-            driver.rollback()
+            transmission.driver.execute("SELECT 1")
+            transmission.settle()
         except Exception:
-            self._discard(connection)
+            self._discard(transmission)
             return False
         return True
 
-    def _take_back(self, connection: Connection, driver: Any) -> None:
+    def _take_back(self, transmission: Transmission, free: deque[tuple[Transmission, float]]) -> None:
         try:
-            driver.rollback()
+            transmission.take_back()
         except Exception:
-            self._discard(connection)
+            self._discard(transmission)
             return
-        if connection.invalidated:
-            self._discard(connection)
+        if transmission.connection.invalidated:
+            self._discard(transmission)
         else:
-            self._give(connection)
+            self._give(transmission, free)
 
-    def _give(self, connection: Connection) -> None:
-        if len(self._free) < _KEPT:
-            self._free.append((connection, time.monotonic()))
+    def _give(self, transmission: Transmission, free: deque[tuple[Transmission, float]]) -> None:
+        if len(free) < _KEPT:
+            free.append((transmission, time.monotonic()))
         else:
-            connection.close()
+            transmission.one_by_one()
+            transmission.connection.close()
 
     @staticmethod
-    def _discard(connection: Connection) -> None:
+    def _discard(transmission: Transmission) -> None:
         with contextlib.suppress(Exception):
-            connection.invalidate()
+            transmission.connection.invalidate()
         with contextlib.suppress(Exception):
-            connection.close()
+            transmission.connection.close()

@@ -146,6 +146,8 @@ class Executions(Session):
     def insert_execution(self, execution: Execution) -> None:
         try:
             _insert.run(self._connection, rows.execution_row(execution))
+            if execution.creation_key is not None:
+                self._transmission.settle()  # somebody else may have taken the key
         except self._connection.dialect.loaded_dbapi.IntegrityError as error:
             if "creation_key" not in str(error) and "executions.id" not in str(error):
                 raise
@@ -188,8 +190,10 @@ class Executions(Session):
         if not changed:
             return False
         values = {**changed, "own_id": execution.id, "own_epoch": epoch}
-        found = _update.run(self._connection, values)
-        if found.rowcount != 1:
+        if old is not None and old.epoch == epoch and execution.id in self.locked:
+            # Nobody can have changed it since it was read: what becomes of the write need not be waited for.
+            _update.run(self._connection, values)
+        elif self.count(_update, values) != 1:
             raise StaleLeaseError(
                 f"execution {execution.id} is held by another worker now; this write with the old epoch "
                 f"{epoch} was refused",
@@ -264,6 +268,7 @@ class Executions(Session):
 
     def _views_saying(self, text: str, filter: ExecutionFilter) -> Page:
         self.flush()
+        self._transmission.one_by_one()
         conditions = _conditions(msgspec.structs.replace(filter, text=None))
         ids = search.find(self._connection, text, conditions, filter.cursor, filter.limit + 1)
         shown = ids[: filter.limit]

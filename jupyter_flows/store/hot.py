@@ -26,7 +26,8 @@ class Hot:
         self._compiled: dict[tuple[str, tuple[str, ...]], _Prepared] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        """The driver's cursor after the statement."""
+        """The driver's cursor after the statement. On PostgreSQL its result may still be under way: asking
+        for rows waits for it."""
         sql, order, constants = self._sql(connection, values)
         if constants:
             values = {**constants, **values}
@@ -35,6 +36,9 @@ class Hot:
         return cursor
 
     def run_many(self, connection: Connection, many: Sequence[Mapping[str, Any]]) -> None:
+        if len(many) == 1:
+            self.run(connection, many[0])
+            return
         sql, order, _ = self._sql(connection, many[0])
         rows = many if order is None else [[values[name] for name in order] for values in many]
         connection.connection.cursor().executemany(sql, rows)
@@ -46,8 +50,9 @@ class Hot:
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All rows by column."""
         cursor = self.run(connection, values)
+        rows = cursor.fetchall()
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, found, strict=True)) for found in cursor.fetchall()]
+        return [dict(zip(names, found, strict=True)) for found in rows]
 
     def _sql(self, connection: Connection, values: Mapping[str, Any]) -> _Prepared:
         key = (connection.dialect.name, tuple(values))

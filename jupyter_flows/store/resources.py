@@ -117,8 +117,7 @@ class Resources(Executions):
 
     def release_lock(self, name: str, execution_id: str) -> bool:
         self._be_alone("lock", name)
-        found = _release_lock.run(self._connection, {"name": name, "own_id": execution_id})
-        return bool(found.rowcount)
+        return self.count(_release_lock, {"name": name, "own_id": execution_id}) > 0
 
     def locks_of(self, execution_id: str) -> list[str]:
         return [row["name"] for row in _locks_of.rows(self._connection, {"own_id": execution_id})]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Table, insert
+from sqlalchemy import CursorResult, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import Executable
 
 from ..model import Execution
+from .connections import Transmission
 from .hot import Hot
 from .tables import changes
 
@@ -21,8 +22,9 @@ class Session:
     """`seen` are the executions as this transaction read or wrote them last: what a write must write is
     the difference. `is_due`, `has_ends` and the changes are what listeners are told after the commit."""
 
-    def __init__(self, connection: Connection, writes: bool) -> None:
-        self._connection = connection
+    def __init__(self, transmission: Transmission, writes: bool) -> None:
+        self._transmission = transmission
+        self._connection = connection = transmission.connection
         # In SQLite a transaction that writes keeps everybody else from writing.
         self._locks_all = writes and connection.dialect.name == "sqlite"
         self.seen: dict[str, Execution] = {}
@@ -46,7 +48,21 @@ class Session:
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         self.flush()
+        self._transmission.one_by_one()
         return self._connection.execute(statement, values)
+
+    def stream(self, statement: Executable, rows: int) -> CursorResult[Any]:
+        """The same for a result that memory may not hold: so many rows of it are fetched at once."""
+        self.flush()
+        self._transmission.one_by_one()
+        self._transmission.open()
+        return self._connection.execute(statement.execution_options(yield_per=rows))
+
+    def count(self, statement: Hot, values: Mapping[str, Any]) -> int:
+        """How many rows the statement wrote."""
+        cursor = statement.run(self._connection, values)
+        self._transmission.settle()
+        return int(cursor.rowcount)
 
     def row(self, statement: Hot, values: Mapping[str, Any]) -> dict[str, Any] | None:
         self.flush()

@@ -64,18 +64,18 @@ class SqlStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[SqlTransaction]:
-        with self._translated("write to"), self._connections.transaction(writes=True) as connection:
-            transaction = SqlTransaction(connection, self._files, writes=True)
+        with self._translated("write to"), self._connections.transaction(writes=True) as transmission:
+            transaction = SqlTransaction(transmission, self._files, writes=True)
             yield transaction
             transaction.flush()
             transaction.write_changes()
             if transaction.is_due or transaction.has_ends:
-                self._watch.announce(connection)
+                self._watch.announce(transmission.connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
-        with self._translated("read"), self._connections.transaction(writes=False) as connection:
-            yield SqlTransaction(connection, self._files)
+        with self._translated("read"), self._connections.transaction(writes=False) as transmission:
+            yield SqlTransaction(transmission, self._files)
 
     def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         with self._guard:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from ..model import FlowSource
 from . import rows
 from .chunk_files import ChunkFiles
+from .connections import Transmission
 from .hot import Hot
 from .port import Change, WorkerRecord
 from .resources import Resources
@@ -25,8 +26,8 @@ _changes = Hot(
 
 
 class SqlTransaction(Resources, Savepoints, Upkeep):
-    def __init__(self, connection: Connection, files: ChunkFiles | None, writes: bool = False) -> None:
-        super().__init__(connection, writes)
+    def __init__(self, transmission: Transmission, files: ChunkFiles | None, writes: bool = False) -> None:
+        super().__init__(transmission, writes)
         self.files = files
         self._newest = {}
         self._new_chunks = {}

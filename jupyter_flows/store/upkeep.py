@@ -89,7 +89,7 @@ class Upkeep(Session):
             savepoints.c.draft,
             savepoints.c.heard,
         )
-        for row in self.execute(of_savepoints.execution_options(yield_per=500)):
+        for row in self.stream(of_savepoints, 500):
             flow, status = owners.get(row.execution_id, (None, None))
             facts = {"execution_id": row.execution_id, "flow": flow, "status": status}
             yield ChunkUse(kind="savepoint", chunks=rows.texts(row.chunks), **facts)

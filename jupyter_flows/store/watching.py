@@ -11,18 +11,23 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, func, literal_column, select, text
 
 from .bells import Bells
+from .hot import Hot
 from .port import Notice
 
 _SQLITE_INTERVAL = 0.05  # seconds
 _POSTGRESQL_INTERVAL = 0.5
 _CHANNEL = "jupyter_flows"
 _ALL = Notice(has_changes=True, is_due=True, has_ends=True)
+
+_notify = Hot(select(func.pg_notify(literal_column(f"'{_CHANNEL}'"), bindparam("own"))))
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +107,11 @@ class PostgresqlWatch(Watch):
         super().__init__()
         self._engine = engine
 
+        #: What this process commits itself its listeners know already.
+        self._own = uuid.uuid4().hex
+
     def announce(self, connection: Connection) -> None:
-        connection.execute(text(f"SELECT pg_notify('{_CHANNEL}', '')"))
+        _notify.run(connection, {"own": self._own})
 
     def _watch(self, tell: Callable[[Notice], None]) -> None:
         with self._engine.connect() as held:
@@ -112,13 +120,17 @@ class PostgresqlWatch(Watch):
             assert driver is not None
             driver.execute(f"LISTEN {_CHANNEL}")
             known = None
+            looks_at = 0.0
             while not self._stopping.is_set():
                 notices = list(driver.notifies(timeout=_POSTGRESQL_INTERVAL, stop_after=1))
+                if any(notice.payload != self._own for notice in notices):
+                    tell(_ALL)
+                if notices and time.monotonic() < looks_at:
+                    continue
+                looks_at = time.monotonic() + _POSTGRESQL_INTERVAL
                 newest = int(
                     connection.execute(text("SELECT coalesce(max(seq), 0) FROM changes")).scalar_one()
                 )
-                if notices:
-                    tell(_ALL)
-                elif newest != known:
+                if newest != known:
                     tell(Notice(has_changes=True, is_due=False))
                 known = newest

@@ -18,6 +18,8 @@ class Proxy:
     def __init__(self, server_port: int, loses: Callable[[int], bool] = lambda _: False) -> None:
         self.commits = 0
         self.lost = 0
+        #: How often a client was sent something after it had sent something.
+        self.answers = 0
         self._loses = loses
         self._server_port = server_port
         self._guard = threading.Lock()
@@ -62,6 +64,7 @@ class _Line:
         self._proxy = proxy
         self._client, self._server = client, server
         self._is_losing = False
+        self._has_asked = False
         for work in (self._upward, self._downward):
             threading.Thread(target=work, daemon=True).start()
 
@@ -71,6 +74,7 @@ class _Line:
                 self._proxy.wait()
                 if b"COMMIT\0" in data and self._proxy.is_to_lose():
                     self._is_losing = True
+                self._has_asked = True
                 self._server.sendall(data)
         self._close()
 
@@ -80,6 +84,8 @@ class _Line:
                 self._proxy.wait()
                 if self._is_losing and b"COMMIT\0" in data:
                     break  # it is done, and nobody hears of it
+                self._proxy.answers += self._has_asked
+                self._has_asked = False
                 self._client.sendall(data)
         self._close()
 
