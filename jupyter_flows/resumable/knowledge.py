@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .borrowed import CONSUMERS
 from .walking import walk
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -40,7 +41,8 @@ class Knowledge:
     `rebound`: global names that a function rebinds, also as attributes of a module. `stored`: attributes that
     are assigned. `_callees`: for
     each function or class what it calls, by name. `_candidates`: special methods and properties by the name
-    they are used by (``__add__``, ``.price``), with what they call.
+    they are used by (``__add__``, ``.price``), with what they call; and ``price()``, called by a generator
+    that a builtin goes through.
     """
 
     rebound: set[str] = field(default_factory=set)
@@ -76,6 +78,8 @@ class Knowledge:
                 self._learn_class(node)
 
     def _learn_call(self, node: ast.Call) -> None:
+        for name in consumed(node):
+            self._candidates.setdefault(f"{name}()", set()).add(name)
         is_setting = isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
         if is_setting and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.stored.add(str(node.args[1].value))
@@ -146,6 +150,13 @@ def callees(body: Iterable[ast.AST]) -> set[str]:
         else:
             found.add(_UNKNOWN)
     return found
+
+
+def consumed(node: ast.Call) -> set[str]:
+    """What is called, by name, while a builtin goes through a generator that is made for it."""
+    is_known = last_name(node.func) in CONSUMERS and node.args
+    given = node.args[0] if is_known else None
+    return callees([given]) if isinstance(given, ast.GeneratorExp | ast.Call) else set()
 
 
 def _modules(tree: ast.AST) -> set[str] | None:

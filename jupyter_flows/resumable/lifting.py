@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 
 from . import build
+from .borrowed import CONSUMERS
+from .knowledge import consumed, last_name
 from .operands import Suspension
-from .temporaries import is_temporary
+from .temporaries import CONSUMER, is_temporary
 from .walking import children, located
 
 ITERATOR = ".0"  # the parameter of a lifted function: the iterator that its first loop goes over
@@ -33,8 +35,10 @@ _LABEL = {
 class Lifter(ast.NodeTransformer):
     """Lifts comprehensions of one unit; the functions come just before the statement that uses them."""
 
-    def __init__(self, suspends: Suspension) -> None:
+    def __init__(self, suspends: Suspension, foreseen: frozenset[str], used: set[str]) -> None:
         self._suspends = suspends
+        self._foreseen = foreseen
+        self._used = used
         self._count = 0
         self._before: list[ast.stmt] = []
         self._kind = "module"
@@ -64,13 +68,34 @@ class Lifter(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``any(x.y for x in xs)``: no one but a function of C ever sees the generator, so it stays."""
+        """``any(x.y for x in xs)``: no one but a function of C ever sees the generator, so it stays.
+
+        If it may reach the Flow API, a function in words goes through it (`borrowed`).
+        """
+        consumer = self._consumer_of(node)
+        if consumer is not None:
+            return self.generic_visit(consumer)
         if _consumes(node.func, self._suspends) and node.args and isinstance(node.args[0], ast.GeneratorExp):
             generator, others = node.args[0], [*node.args[1:], *node.keywords]
             first = generator.generators[0].iter
             if not self._suspends(first) and not any(self._suspends(one) for one in others):
                 self._consumed.add(generator)
         return self.generic_visit(node)
+
+    def _consumer_of(self, node: ast.Call) -> ast.Call | None:
+        reaching = self._foreseen.intersection(f"{name}()" for name in consumed(node))
+        if not reaching or not _consumes(node.func, self._suspends) or _awaits(node.args[0]):
+            return None
+        name = last_name(node.func) or ""
+        known = CONSUMERS.get(name)
+        count = 2 if name == "sum" else 1
+        is_plain = len(node.args) <= count and not any(isinstance(one, ast.Starred) for one in node.args)
+        is_plain = is_plain and not (len(node.args) > 1 and node.keywords)
+        if known is None or not is_plain or not {one.arg for one in node.keywords} <= known:
+            return None
+        self._used |= reaching
+        function = build.constant(CONSUMER + name, node.func)
+        return ast.copy_location(ast.Call(function, [node.func, *node.args], node.keywords), node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node  # a lambda has no statement to put a function before
@@ -133,7 +158,7 @@ class Lifter(ast.NodeTransformer):
             result = ast.copy_location(ast.Return(build.load(_RESULT, node)), node)
             body = [build.assign(_RESULT, empty, node), *body, result]
         body = [*self._declarations(node), *body]
-        inside = Lifter(self._suspends)
+        inside = Lifter(self._suspends, self._foreseen, self._used)
         inside._kind, inside._self_name, inside._count = "function", self._self_name, self._count * 100
         body = [_Super(self._self_name).visit(statement) for statement in inside.block(body)]
         arguments = ast.arguments([ast.arg(ITERATOR)], [], None, [], [], None, [])

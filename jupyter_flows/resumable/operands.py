@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .temporaries import MARK, OPERATION, is_temporary
+from .temporaries import CONSUMER, MARK, OPERATION, is_temporary
 from .walking import children, walk
 
 # Builtins of C whose frames could not be resumed anyway: a Flow-API call below them is inexact in any case.
@@ -133,7 +133,9 @@ class Suspension:
         function = node.func
         if isinstance(function, ast.Constant):
             value = function.value
-            return isinstance(value, str) and value.startswith(MARK) and not value.startswith(OPERATION)
+            if not isinstance(value, str) or not value.startswith(MARK):
+                return False
+            return not value.startswith((OPERATION, CONSUMER))
         if isinstance(function, ast.Name):
             is_super = function.id == "super" and not node.args
             makes_generator = function.id.startswith(".genexpr")
@@ -238,6 +240,20 @@ class _Readable(ast.NodeTransformer):
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
         self.generic_visit(node)
         return node.value if is_temporary(node.target.id) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Calls of ours as what they stand for, as far as words can tell it."""
+        self.generic_visit(node)
+        function = node.func
+        if isinstance(function, ast.Name) and function.id.startswith(".") and node.args:
+            kind = function.id.strip(".0123456789")
+            return ast.Name(f"<{kind}>", ast.Load())
+        if not isinstance(function, ast.Constant) or not str(function.value).startswith(MARK):
+            return node
+        _, _, name = str(function.value).removeprefix(MARK).rpartition(" ")
+        if str(function.value).startswith(CONSUMER):
+            return ast.Call(node.args[0], node.args[1:], node.keywords)
+        return ast.Call(ast.Name(name, ast.Load()), node.args, node.keywords)
 
 
 def text_of(node: ast.AST) -> str:

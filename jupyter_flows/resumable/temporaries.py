@@ -18,7 +18,10 @@ from typing import Any
 from .operations import OPERATIONS, finished
 
 MARK = "\0resumable "
-OPERATION = MARK + "op "  # an operator as a call, which may suspend; all other calls of helpers may not
+OPERATION = MARK + "op "  # an operator as a call, which may suspend
+CONSUMER = (
+    MARK + "consume "
+)  # a builtin that goes through a generator, in words; all other helpers never suspend
 
 _uncatchable: tuple[type[BaseException], ...] = ()
 
@@ -317,6 +320,10 @@ def with_helpers(code: types.CodeType) -> types.CodeType:
 
 
 def _helper(name: str) -> Any:
+    if name not in HELPERS and name.startswith("consume "):
+        from .units import consumer
+
+        HELPERS[name] = consumer(name.removeprefix("consume "))
     if name not in HELPERS:
         raise UnknownHelper("its code needs a newer version of jupyter_flows")
     return HELPERS[name]

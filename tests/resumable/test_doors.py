@@ -235,3 +235,18 @@ print(C.go(S(), 1))
 @pytest.mark.parametrize("source", FOOLING.values(), ids=FOOLING)
 def test_a_callee_that_changes_its_name_fools_nobody(source: str) -> None:
     assert compare(source, exact=False) == 0
+
+
+def test_a_builtin_that_another_cell_replaced_stays_replaced() -> None:
+    namespace: dict[str, Any] = {"point": lambda value: value}
+    for source in (
+        "def sum(numbers, more=0):\n    return ['mine', *numbers, more]",
+        "from math import prod as max",
+    ):
+        exec(resumable.compile_unit(source, "first.py").code, namespace)
+    unit = resumable.compile_unit(
+        "found = sum(point(n) for n in (1, 2)), max(point(n) for n in (2, 3))", "b.py"
+    )
+    assert "point()" in unit.digest, "else this shows nothing"
+    exec(unit.code, namespace)
+    assert namespace["found"] == (["mine", 1, 2, 0], 6)

@@ -46,13 +46,23 @@ BORROWED = {
         "AsyncExitStack.aclose",
     ),
     "functools": ("cached_property.__get__",),
+    "builtins": (),  # these are called in the place of the module's own, where a flow's code needs it
 }
 #: The special methods that their own operators and blocks may run.
 FORESEEN = frozenset({"__enter__", "__exit__"})
 
+#: Of `builtins`: functions that go through what they are given at once, and the names of their options.
+CONSUMERS = {
+    **dict.fromkeys(("all", "any", "dict", "frozenset", "list", "set", "tuple", "join"), frozenset[str]()),
+    **dict.fromkeys(("max", "min"), frozenset({"key", "default"})),
+    "sorted": frozenset({"key", "reverse"}),
+    "sum": frozenset({"start"}),
+}
+
 _TITLE = re.compile(r'"""What `(\w+)` does where it runs functions of a flow, in words')
 _HERE = os.path.dirname(__file__)
 _installed: set[str] = set()
+_compiled: dict[str, Any] = {}
 
 #: Makes a unit of a source and the path of its file.
 Compile = Callable[[str, str], Any]
@@ -68,14 +78,26 @@ def install(tree: ast.Module, compiled: Compile) -> None:
     """Give the functions of the modules that a unit imports their code, once. `tree`: the author's."""
     for name in _imported(tree) & BORROWED.keys() - _installed:
         _installed.add(name)
-        path = os.path.join(_HERE, f"from_{name}.py")
-        with open(path, encoding="utf-8") as file:
-            unit = compiled(file.read(), path)
+        unit = _unit_of(name, compiled)
         module = importlib.import_module(name)
         for place in BORROWED[name]:
             function, code = _function(module, place), unit.code_at(place)
             if function is not None and _is_replaceable(function, code, module):
                 function.__code__ = code
+
+
+def consumer(name: str, compiled: Compile) -> types.FunctionType:
+    """The function that does in words what the one of `builtins` does in C."""
+    code = _unit_of("builtins", compiled).code_at(name)
+    return types.FunctionType(code, names_of("builtins"), name)
+
+
+def _unit_of(name: str, compiled: Compile) -> Any:
+    path = os.path.join(_HERE, f"from_{name}.py")
+    if path not in _compiled:
+        with open(path, encoding="utf-8") as file:
+            _compiled[path] = compiled(file.read(), path)
+    return _compiled[path]
 
 
 def _function(module: types.ModuleType, place: str) -> types.FunctionType | None:

@@ -1,0 +1,155 @@
+"""What `builtins` does where it runs functions of a flow, in words that all versions of Python share.
+
+``sum(price(one) for one in order)``: a function of C goes through a generator, and no savepoint can hold its
+half-made result. Where such a generator may reach the Flow API, the call goes to the function of the same
+name here (`lifting`), whose frame is kept like any other. Each does what the one of C does, in its order; an
+item is let go before the next is asked for. Their globals are those of `builtins`: inside, a builtin's name
+means the function of C. What is no generator is left to that, and to `function`, what the author's name
+means, where that is another (``from numpy import sum``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def all(function: Any, iterable: Any, /) -> Any:
+    if function is not all or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    for item in iterable:
+        if not item:
+            return False
+        del item
+    return True
+
+
+def any(function: Any, iterable: Any, /) -> Any:
+    if function is not any or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    for item in iterable:
+        if item:
+            return True
+        del item
+    return False
+
+
+def list(function: Any, iterable: Any, /) -> Any:
+    if function is not list or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+    return kept
+
+
+def tuple(function: Any, iterable: Any, /) -> Any:
+    if function is not tuple or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+    return tuple(kept)
+
+
+def set(function: Any, iterable: Any, /) -> Any:
+    if function is not set or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = set()
+    for item in iterable:
+        kept.add(item)
+        del item
+    return kept
+
+
+def frozenset(function: Any, iterable: Any, /) -> Any:
+    if function is not frozenset or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = set()  # type: ignore[call-arg]
+    for item in iterable:
+        kept.add(item)
+        del item
+    return frozenset(kept)
+
+
+def dict(function: Any, iterable: Any, /) -> Any:
+    if function is not dict or type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = {}
+    count = 0
+    for item in iterable:
+        if type(item) is not tuple or len(item) != 2:
+            item = tuple(  # type: ignore[call-arg]
+                dict([(0, 0)] * count + [item]).items()  # it says what is wrong with which
+            )[-1]
+        kept[item[0]] = item[1]
+        count += 1  # noqa: SIM113 - `enumerate` would stand between
+        del item
+    return kept
+
+
+def sorted(function: Any, iterable: Any, /, **options: Any) -> Any:
+    if function is not sorted or type(iterable) is not type(_ for _ in ()):
+        return function(iterable, **options)
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+    kept.sort(**options)
+    return kept
+
+
+def join(function: Any, iterable: Any, /) -> Any:
+    if type(iterable) is not type(_ for _ in ()):
+        return function(iterable)
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+    return function(kept)
+
+
+def sum(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
+    """Numbers are added by C at the end, which is more exact than one by one from Python 3.12 on."""
+    if function is not sum or type(iterable) is not type(_ for _ in ()):
+        return function(iterable, *first, **options)
+    start = first[0] if first else options.get("start", 0)
+    total = sum((), start)
+    numbers: Any = [] if type(start) in (int, bool, float) else None
+    for item in iterable:
+        if numbers is not None and type(item) in (int, bool, float):
+            numbers.append(item)
+        elif numbers is not None:
+            total = sum(numbers, start) + item
+            numbers = None
+        else:
+            total = total + item
+        del item
+    return total if numbers is None else sum(numbers, start)
+
+
+def max(function: Any, iterable: Any, /, **options: Any) -> Any:
+    if function is not max or type(iterable) is not type(_ for _ in ()):
+        return function(iterable, **options)
+    key = options.pop("key", None)
+    best: Any = []
+    for item in iterable:
+        value = item if key is None else key(item)
+        if not best or value > best[1]:
+            best = [item, value]
+        del item, value
+    return best[0] if best else max((), **options)
+
+
+def min(function: Any, iterable: Any, /, **options: Any) -> Any:
+    if function is not min or type(iterable) is not type(_ for _ in ()):
+        return function(iterable, **options)
+    key = options.pop("key", None)
+    best: Any = []
+    for item in iterable:
+        value = item if key is None else key(item)
+        if not best or value < best[1]:
+            best = [item, value]
+        del item, value
+    return best[0] if best else min((), **options)
