@@ -27,6 +27,7 @@ from .matching import Position, position_of
 from .operands import Suspension, needs_keeping
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
+from .visible import Visible
 from .walking import children, located, walk
 
 #: How a protected block is being left: kept in its `.w` variable. Returns are RETURN + their number.
@@ -36,13 +37,6 @@ CELLS = ".cells"
 
 #: A temporary's letter, the position of what it was made for, and its number among equals.
 Birth = tuple[str, Position | None, int]
-
-#: Methods and functions that only look at a dict.
-_LOOKING = frozenset({"items", "keys", "values", "copy"})
-_LOOKERS = frozenset(
-    {"list", "sorted", "tuple", "set", "frozenset", "dict", "len", "iter", "enumerate", "filter", "map"}
-    | {"print", "repr", "str", "pprint", "pp", "display"}
-)
 
 _SAFE_EXCEPTIONS = frozenset(
     name
@@ -95,7 +89,7 @@ def normalise(
         tree = implicit.visit(tree)
     tree.births_in_unit = implicit.births  # type: ignore[attr-defined]
     suspends = Suspension(bound, tree)
-    tree = _Visible(bound).visit(tree)
+    tree = Visible(bound).visit(tree)
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
@@ -120,59 +114,6 @@ def _bound_names(scopes: dict[ast.AST, Scope]) -> set[str]:
     for scope in scopes.values():
         found |= set(scope.bound) | scope.parameters
     return found
-
-
-class _Visible(ast.NodeTransformer):
-    """``locals()``, ``vars()`` and ``dir()`` do not show temporaries.
-
-    Nor does a cell's namespace where it is only looked at: ``list(globals())``, ``vars().items()``.
-    """
-
-    def __init__(self, bound: set[str]) -> None:
-        self._names = {"locals", "vars", "dir"} - bound
-        self._namespaces = {"globals", "locals", "vars"} - bound
-        self._lookers = _LOOKERS - bound
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        function = node.func
-        if isinstance(function, ast.Attribute) and function.attr in _LOOKING:
-            function.value = self._shown(function.value)
-        elif isinstance(function, ast.Name) and function.id in self._lookers:
-            node.args = [self._shown(one) for one in node.args]
-        for keyword in node.keywords:
-            keyword.value = self._shown(keyword.value) if keyword.arg is None else keyword.value
-        is_bare = isinstance(function, ast.Name) and not node.args and not node.keywords
-        if is_bare and function.id in self._names:  # type: ignore[attr-defined]
-            return build.helper("visible", node, at=node)
-        return node
-
-    def _iterating(self, node: ast.For | ast.comprehension) -> ast.AST:
-        self.generic_visit(node)
-        node.iter = self._shown(node.iter)
-        return node
-
-    visit_For = visit_comprehension = _iterating
-
-    def visit_Starred(self, node: ast.Starred) -> ast.AST:
-        self.generic_visit(node)
-        node.value = self._shown(node.value)
-        return node
-
-    def visit_Dict(self, node: ast.Dict) -> ast.AST:
-        self.generic_visit(node)
-        pairs = zip(node.keys, node.values, strict=True)
-        node.values = [self._shown(value) if key is None else value for key, value in pairs]
-        return node
-
-    def _shown(self, node: ast.expr) -> ast.expr:
-        call = node
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Constant) and call.args:
-            call = call.args[0]  # of the helper that is there already
-        is_bare = isinstance(call, ast.Call) and not call.args and not call.keywords
-        function = call.func if is_bare else None  # type: ignore[attr-defined]
-        is_namespace = isinstance(function, ast.Name) and function.id in self._namespaces
-        return build.helper("shown", node, at=node) if is_namespace else node
 
 
 class _Lowering:
