@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .borrowed import CONSUMERS
+from .borrowed import CONSUMERS, PASSING
+from .matching import own_nodes
 from .walking import walk
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -30,6 +31,8 @@ _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 #: Managers of the standard library that call, when they are left, what the flow gave them.
 _LEAVING = frozenset({"ExitStack", "AsyncExitStack", "closing"})
 _UNKNOWN = "?"
+#: Foreseen where a generator that was made before may reach the Flow API.
+GENERATORS = "yield"
 #: Who says one of these may reach a namespace under any name.
 _REFLECTIVE = frozenset({"modules", "import_module", "__import__", "globals", "vars", "__dict__"})
 
@@ -41,8 +44,8 @@ class Knowledge:
     `rebound`: global names that a function rebinds, also as attributes of a module. `stored`: attributes that
     are assigned. `_callees`: for
     each function or class what it calls, by name. `_candidates`: special methods and properties by the name
-    they are used by (``__add__``, ``.price``), with what they call; and ``price()``, called by a generator
-    that a builtin goes through.
+    they are used by (``__add__``, ``.price``), with what they call; ``price()``, called by a generator
+    that a builtin goes through; and GENERATORS.
     """
 
     rebound: set[str] = field(default_factory=set)
@@ -69,7 +72,13 @@ class Knowledge:
                 self.rebound.add(node.value)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self._imported.update(one.asname or one.name.partition(".")[0] for one in node.names)
+            elif isinstance(node, ast.Starred):
+                self._learn_called(runs(node.value))
+            elif isinstance(node, ast.GeneratorExp):
+                self._candidates.setdefault(GENERATORS, set()).update(callees([node]))
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if _yields(node):
+                    self._candidates.setdefault(GENERATORS, set()).update(callees(node.body))
                 self._callees.setdefault(node.name, set()).update(callees(node.body))
                 if _decorators(node) & _MANAGERS:
                     for name in ("__enter__", "__exit__"):
@@ -78,12 +87,15 @@ class Knowledge:
                 self._learn_class(node)
 
     def _learn_call(self, node: ast.Call) -> None:
-        for name in consumed(node):
-            self._candidates.setdefault(f"{name}()", set()).add(name)
+        self._learn_called(consumed(node))
         is_setting = isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
         if is_setting and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.stored.add(str(node.args[1].value))
             self.rebound.add(str(node.args[1].value))
+
+    def _learn_called(self, names: set[str]) -> None:
+        for name in names - {GENERATORS}:
+            self._candidates.setdefault(name, set()).add(name.removesuffix("()"))
 
     def _learn_class(self, node: ast.ClassDef) -> None:
         made = self._callees.setdefault(node.name, set())
@@ -153,10 +165,31 @@ def callees(body: Iterable[ast.AST]) -> set[str]:
 
 
 def consumed(node: ast.Call) -> set[str]:
-    """What is called, by name, while a builtin goes through a generator that is made for it."""
-    is_known = last_name(node.func) in CONSUMERS and node.args
-    given = node.args[0] if is_known else None
-    return callees([given]) if isinstance(given, ast.GeneratorExp | ast.Call) else set()
+    """What may be called while a builtin goes through what it is given: ``price()``, GENERATORS."""
+    name = last_name(node.func)
+    if name in CONSUMERS:
+        return runs(node.args[0]) if node.args else set()
+    if name not in PASSING:
+        return set()
+    called = node.args[:1] if name in ("map", "filter") else []
+    found = {one for given in node.args[len(called) :] for one in runs(given)}
+    for one in called:
+        as_call = ast.Call(one, [], [])
+        found |= {f"{inside}()" for inside in callees([one if isinstance(one, ast.Lambda) else as_call])}
+    return found
+
+
+def runs(given: ast.expr) -> set[str]:
+    """What may be called by who goes through this value."""
+    if isinstance(given, ast.Name | ast.Attribute | ast.Subscript):
+        return {GENERATORS}
+    called = callees([given]) if isinstance(given, ast.GeneratorExp | ast.Call) else set()
+    inside = consumed(given) if isinstance(given, ast.Call) else set()
+    return {f"{name}()" for name in called} | inside
+
+
+def _yields(node: FunctionNode) -> bool:
+    return any(isinstance(one, ast.Yield | ast.YieldFrom) for one in own_nodes(node))
 
 
 def _modules(tree: ast.AST) -> set[str] | None:

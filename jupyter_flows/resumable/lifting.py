@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 
 from . import build
-from .borrowed import CONSUMERS
-from .knowledge import consumed, last_name
+from .borrowed import CONSUMERS, PASSING
+from .knowledge import GENERATORS, consumed, last_name, runs
 from .operands import Suspension
 from .temporaries import CONSUMER, is_temporary
 from .walking import children, located
@@ -83,7 +83,7 @@ class Lifter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _consumer_of(self, node: ast.Call) -> ast.Call | None:
-        reaching = self._foreseen.intersection(f"{name}()" for name in consumed(node))
+        reaching = self._foreseen & consumed(node)
         if not reaching or not _consumes(node.func, self._suspends) or _awaits(node.args[0]):
             return None
         name = last_name(node.func) or ""
@@ -94,8 +94,41 @@ class Lifter(ast.NodeTransformer):
         if known is None or not is_plain or not {one.arg for one in node.keywords} <= known:
             return None
         self._used |= reaching
-        function = build.constant(CONSUMER + name, node.func)
-        return ast.copy_location(ast.Call(function, [node.func, *node.args], node.keywords), node)
+        node.args[0] = self._passing(node.args[0])
+        return _in_words(name, node)
+
+    def _passing(self, node: ast.expr) -> ast.expr:
+        """``enumerate(numbers())`` that only a loop or a builtin sees: a generator in words stands for it."""
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if name not in PASSING or not self._suspends.is_builtin(name) or _awaits(node):
+            return node
+        assert isinstance(node, ast.Call)
+        reaching = self._foreseen & consumed(node)
+        is_starred = any(isinstance(one, ast.Starred) for one in node.args)
+        if not reaching or is_starred or not {one.arg for one in node.keywords} <= PASSING[name]:
+            return node
+        most = {"enumerate": 2, "filter": 2}.get(name, len(node.args))
+        least = {"enumerate": 1, "zip": 0}.get(name, 2)
+        if not least <= len(node.args) + len(node.keywords) <= most:
+            return node
+        self._used |= reaching
+        first = 1 if name in ("map", "filter") else 0
+        node.args[first:] = [self._passing(one) for one in node.args[first:]]
+        return _in_words(name, node)
+
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        """``[*numbers()]``: it is gone through before the display or the call goes on."""
+        reaching = self._foreseen & runs(node.value) if isinstance(node.ctx, ast.Load) else None
+        if reaching and not _awaits(node.value):
+            self._used |= reaching
+            function = build.constant(CONSUMER + "starred", node.value)
+            value = self._passing(node.value)
+            node.value = ast.copy_location(ast.Call(function, [value], []), node.value)
+        return self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        node.iter = self._passing(node.iter)
+        return self.generic_visit(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node  # a lambda has no statement to put a function before
@@ -122,6 +155,8 @@ class Lifter(ast.NodeTransformer):
         return node
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.AST:
+        for generator in node.generators:
+            generator.iter = self._passing(generator.iter)
         first = node.generators[0]
         inner: list[ast.AST] = [*first.ifs]
         for generator in node.generators[1:]:
@@ -130,6 +165,9 @@ class Lifter(ast.NodeTransformer):
         is_async = any(generator.is_async for generator in node.generators)
         awaits = is_async or any(_awaits(part) for part in (*inner,))
         wanted = isinstance(node, ast.GeneratorExp) or any(map(self._suspends, [first.iter, *inner]))
+        if not wanted and GENERATORS in self._foreseen:
+            wanted = any(GENERATORS in runs(generator.iter) for generator in node.generators)
+            self._used |= {GENERATORS} if wanted else set()
         if self._kind == "class" or awaits or not wanted or node in self._consumed:
             return self.generic_visit(node)
         iterable = self.visit(first.iter)
@@ -198,6 +236,11 @@ def _consumes(function: ast.expr, suspends: Suspension) -> bool:
         return function.id in _CONSUMERS and suspends.is_builtin(function.id)
     is_text = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
     return is_text and function.attr == "join"  # type: ignore[attr-defined]
+
+
+def _in_words(name: str, node: ast.Call) -> ast.Call:
+    function = build.constant(CONSUMER + name, node.func)
+    return ast.copy_location(ast.Call(function, [node.func, *node.args], node.keywords), node)
 
 
 def _copied(node: ast.expr, at: ast.AST) -> ast.expr:

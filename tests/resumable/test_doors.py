@@ -64,11 +64,13 @@ def test_implicit_methods_that_nothing_foretells_are_owned_up_to() -> None:
 def test_an_inexact_continuation_cannot_be_resumed() -> None:
     found: list[resumable.Continuation] = []
     runner = new_runner(lambda _, continuation, *__: found.append(continuation))
-    unit = resumable.compile_unit("list(map(point, [1]))", "cell.py")
+    unit = resumable.compile_unit(
+        "import functools\nfunctools.reduce(lambda one, two: point(one), [1, 2])", "cell.py"
+    )
     runner.run(lambda: exec(unit.code, runner.namespace))
     assert not found[0].exact
     assert found[0].frames == []
-    with pytest.raises(resumable.NotResumable, match=r"map|list"):
+    with pytest.raises(resumable.NotResumable, match="a library stands between"):
         found[0].resume(namespace={})
 
 

@@ -58,6 +58,8 @@ CONSUMERS = {
     "sorted": frozenset({"key", "reverse"}),
     "sum": frozenset({"start"}),
 }
+#: And those whose result goes through it one by one, for a loop or one of the others.
+PASSING = {"enumerate": frozenset({"start"}), **dict.fromkeys(("zip", "map", "filter"), frozenset[str]())}
 
 _TITLE = re.compile(r'"""What `(\w+)` does where it runs functions of a flow, in words')
 _HERE = os.path.dirname(__file__)

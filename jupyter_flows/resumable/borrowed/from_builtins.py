@@ -153,3 +153,95 @@ def min(function: Any, iterable: Any, /, **options: Any) -> Any:
             best = [item, value]
         del item, value
     return best[0] if best else min((), **options)
+
+
+def enumerate(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
+    start = first[0] if first else options.get("start", 0)
+    is_known = function is enumerate and type(start) is int
+    if not is_known or type(iterable) is not type(_ for _ in ()):
+        return function(iterable, *first, **options)
+
+    def items(iterable: Any, number: int) -> Any:
+        for item in iterable:
+            given = [(number, item)]
+            del item
+            yield given.pop()
+            number += 1
+
+    return items(iterable, start)
+
+
+def zip(function: Any, /, *iterables: Any, **options: Any) -> Any:
+    is_known = function is zip and not options
+    if not is_known or not any([type(one) is type(_ for _ in ()) for one in iterables]):  # type: ignore[call-arg]
+        return function(*iterables, **options)
+
+    def items(iterators: Any) -> Any:
+        end = object()
+        while True:
+            given = []
+            for iterator in iterators:
+                item = next(iterator, end)
+                if item is end:
+                    return
+                given.append(item)
+                del item
+            given = [tuple(given)]  # type: ignore[call-arg]
+            yield given.pop()
+
+    return items([iter(one) for one in iterables])
+
+
+def map(function: Any, called: Any, /, *iterables: Any) -> Any:
+    runs_code = hasattr(called, "__code__") or any([type(one) is type(_ for _ in ()) for one in iterables])  # type: ignore[call-arg]
+    if function is not map or not runs_code or not iterables:
+        return function(called, *iterables)
+
+    def items(called: Any, iterators: Any) -> Any:
+        end = object()
+        while True:
+            given = []
+            for iterator in iterators:
+                item = next(iterator, end)
+                if item is end:
+                    return
+                given.append(item)
+                del item
+            try:
+                given = [called(*given)]
+            except StopIteration:
+                return
+            yield given.pop()
+
+    return items(called, [iter(one) for one in iterables])
+
+
+def filter(function: Any, called: Any, iterable: Any, /) -> Any:
+    if function is not filter or not (hasattr(called, "__code__") or type(iterable) is type(_ for _ in ())):
+        return function(called, iterable)
+
+    def items(called: Any, iterator: Any) -> Any:
+        for item in iterator:
+            try:
+                is_good = item if called is None else called(item)
+            except StopIteration:
+                return
+            if is_good:
+                given = [item]
+                del item, is_good
+                yield given.pop()
+            else:
+                del item, is_good
+
+    return items(called, iter(iterable))
+
+
+def starred(iterable: Any, /) -> Any:
+    """What ``*`` in a display or a call takes."""
+    if type(iterable) is not type(_ for _ in ()):
+        return iterable
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+    return kept
