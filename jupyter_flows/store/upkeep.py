@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from msgspec.structs import replace
-from sqlalchemy import Row, case, delete, func, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, select, update
 
 from ..model import Status
 from . import rows
@@ -44,15 +44,32 @@ class Upkeep(Session):
         return list(self.execute(grouped).scalars())
 
     def drop_savepoints(self, parents: Mapping[str, str | None], hollow: Collection[str]) -> None:
-        for savepoint_id, parent_id in parents.items():
-            if savepoint_id in hollow:
-                self._hollow_out(savepoint_id)
-                continue
-            older = savepoints.c.parent_id == savepoint_id
-            self.execute(update(savepoints).where(older).values(parent_id=parent_id))
-        gone = [savepoint_id for savepoint_id in parents if savepoint_id not in hollow]
+        for savepoint_id in hollow:
+            self._hollow_out(savepoint_id)
+        gone = {savepoint_id for savepoint_id in parents if savepoint_id not in hollow}
+        moved = [
+            {"moved_id": row.id, "new_parent": parents[row.parent_id]}
+            for row in self._children_of(gone)
+            if row.id not in gone
+        ]
+        if moved:
+            own = savepoints.c.id == bindparam("moved_id")
+            self.execute(update(savepoints).where(own).values(parent_id=bindparam("new_parent")), moved)
         for part in in_parts(gone):
             self.execute(delete(savepoints).where(savepoints.c.id.in_(part)))
+
+    def _children_of(self, parents: Collection[str]) -> list[Row[tuple[str, str]]]:
+        """Savepoints that came from one of these: in the same execution, or where a fork of it begins."""
+        light = select(savepoints.c.id, savepoints.c.parent_id)
+        owners: set[str] = set()
+        for part in in_parts(parents):
+            owner = select(savepoints.c.execution_id).where(savepoints.c.id.in_(part)).distinct()
+            owners.update(self.execute(owner).scalars())
+        found: list[Row[tuple[str, str]]] = []
+        for owner_id in owners:
+            found += self.execute(light.where(savepoints.c.execution_id == owner_id))
+        found += self.execute(light.where(savepoints.c.number == 1, savepoints.c.parent_id.is_not(None)))
+        return [row for row in found if row.parent_id in parents]
 
     def _hollow_out(self, savepoint_id: str) -> None:
         """Its call stays, its state goes."""

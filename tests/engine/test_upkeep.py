@@ -46,7 +46,7 @@ def test_a_flow_says_how_many_it_wants(house: House) -> None:
             await house.until(few.id)
 
     asyncio.run(until_end())
-    assert upkeep.prune(house.engine, None) > 0
+    upkeep.prune(house.engine, None)  # the worker may have done it before
     assert len(house.engine.savepoints(few.id)) == 2
     assert len(house.engine.savepoints(everything.id)) == 9
 

@@ -494,6 +494,21 @@ def test_savepoints_are_dropped_and_their_branch_stays_whole(store: Store) -> No
         assert used == {"chunk-1", "chunk-5"}
 
 
+def test_a_fork_goes_on_from_what_stays_of_its_origin(store: Store) -> None:
+    put(store, execution(), execution("e2"), execution("e3"))
+    with store.writing() as transaction:
+        for number in range(1, 2002):
+            parent = f"s{number - 1}" if number > 1 else None
+            transaction.insert_savepoint(savepoint(f"s{number}", number, parent_id=parent))
+        transaction.insert_savepoint(savepoint("f1", 1, parent_id="s1500", execution_id="e2"))
+        transaction.insert_savepoint(savepoint("f2", 2, parent_id="f1", execution_id="e2"))
+        transaction.insert_savepoint(savepoint("g1", 1, parent_id="s2001", execution_id="e3"))
+        transaction.drop_savepoints({f"s{number}": "s1" for number in range(2, 2001)}, hollow=())
+    with store.reading() as transaction:
+        assert [one.id for one in transaction.branch("f2")] == ["f2", "f1", "s1"]
+        assert [one.id for one in transaction.branch("g1")] == ["g1", "s2001", "s1"]
+
+
 def test_flow_versions_are_kept_once(store: Store) -> None:
     cells = (Cell(id="a", kind=CellKind.CODE, source="x = 1", tags=("parameters",)),)
     source = FlowSource(
