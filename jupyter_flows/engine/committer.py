@@ -76,12 +76,14 @@ class Committer:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    async def stop(self) -> None:
-        """After all work that was given; a store that refuses is not waited for any longer."""
-        self._jobs.put(None)
-        if self.trouble is None:
-            await asyncio.to_thread(self._thread.join, 10)
+    def hurry(self) -> None:
+        """From now on all work is tried once: what the store refuses fails, and nobody waits for it."""
         self._stopping.set()
+
+    async def stop(self) -> None:
+        """After all work that was given."""
+        self.hurry()
+        self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, 10)
 
     def _run(self) -> None:

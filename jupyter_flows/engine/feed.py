@@ -15,6 +15,8 @@ _PART = 1000
 _REST = 0.02
 #: An end, for which somebody may wait, is told at once, but no oftener than this: seconds.
 _REST_AT_ENDS = 0.004
+#: How long a store that cannot be read is left alone: seconds.
+_PAUSE = 0.2
 #: How far a change may come behind later ones, where commits are side by side.
 _OUT_OF_ORDER = 300
 
@@ -30,7 +32,7 @@ class ChangeFeed:
         self._guard = threading.Lock()
         self._nudged = threading.Event()
         self._has_ends = threading.Event()
-        self._stopping = False
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._ignore_store: Callable[[], None] | None = None
         self._first = self._after = 0
@@ -64,7 +66,7 @@ class ChangeFeed:
             self._nudged.set()
 
     def close(self) -> None:
-        self._stopping = True
+        self._closed.set()
         self._has_ends.set()
         self._nudged.set()
         if self._ignore_store is not None:
@@ -74,7 +76,7 @@ class ChangeFeed:
 
     def _run(self) -> None:
         told_at = 0.0
-        while not self._stopping:
+        while not self._closed.is_set():
             self._nudged.wait()
             if self._has_ends.wait(_REST):
                 time.sleep(max(0.0, told_at + _REST_AT_ENDS - time.monotonic()))
@@ -82,11 +84,14 @@ class ChangeFeed:
             self._has_ends.clear()
             self._nudged.clear()
             try:
-                while not self._stopping and self._tell_more():
+                while not self._closed.is_set() and self._tell_more():
                     pass
             except StoreError:
-                if not self._stopping:
+                # Nobody may nudge again: what was not read now is the last change, perhaps.
+                self._nudged.set()
+                if not self._closed.is_set():
                     logger.warning("changes cannot be read now; they are told later", exc_info=True)
+                    self._closed.wait(_PAUSE)
 
     def _tell_more(self) -> bool:
         """Whether there may be more. Numbers that came out of order are looked for once more."""

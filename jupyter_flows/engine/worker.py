@@ -243,6 +243,8 @@ class Worker:
         with contextlib.suppress(EngineException, TimeoutError):
             given_up = self._desk.commit(lambda ledger: ledger.give_up([self.id]))
             await asyncio.wait_for(given_up, _GIVE_UP)
+        # What kernels have said before is refused by now, or by a store that nobody waits for any more.
+        self._committer.hurry()
         notebooks = [session.kernel for session in self._sessions if session.is_notebook and session.kernel]
         await asyncio.gather(*(kernel.stop("the worker stops") for kernel in notebooks))
         await self._pool.close()

@@ -27,6 +27,9 @@ _KEPT = 8
 #: One that was idle for so long (seconds) is tried before it is used: a server may have been restarted.
 _IDLE = 1.0
 
+#: PostgreSQL's SQLSTATE of a write in a read-only session, on a replica, or during a failover.
+READ_ONLY = "25006"
+
 #: On a connection with this execution option, nobody else begins a transaction.
 DRIVEN = "is_driven"
 
@@ -112,8 +115,11 @@ class Connections:
             yield transmission
             if writes:
                 transmission.commit()
-        except BaseException:
-            self._take_back(transmission, free)
+        except BaseException as error:
+            if _is_worn(error):
+                self._discard(transmission)
+            else:
+                self._take_back(transmission, free)
             raise
         if writes or not (self._is_sqlite or transmission.is_open):
             self._give(transmission, free)
@@ -184,3 +190,13 @@ class Connections:
             transmission.connection.invalidate()
         with contextlib.suppress(Exception):
             transmission.connection.close()
+
+
+def _is_worn(error: BaseException) -> bool:
+    """Whether the error may be the connection's own, so that a new one can do what this one cannot.
+
+    A session of PostgreSQL that was opened in the middle of a failover keeps the setting of that moment and
+    stays read-only; and what psycopg says without an SQLSTATE is not the server's word but a lost connection's.
+    """
+    original = getattr(error, "orig", error)
+    return hasattr(original, "sqlstate") and original.sqlstate in (None, READ_ONLY)

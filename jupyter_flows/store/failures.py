@@ -13,12 +13,11 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
 from ..errors import StoreError
+from .connections import READ_ONLY
 from .port import TransactionAborted
 
 #: PostgreSQL took the transaction back for another one's sake.
 _TAKEN_BACK = ("40001", "40P01")
-#: It is read-only for now (a replica, or a failover), although its driver calls that an internal error.
-_READ_ONLY = ("25006",)
 #: The connection was lost, perhaps after the commit: psycopg's words, and those of the server that goes.
 _LOST = (
     "server closed the connection",
@@ -27,6 +26,7 @@ _LOST = (
     "terminating connection",
     "consuming input failed",
     "sending query failed",
+    "cannot exit pipeline mode",
 )
 
 _ADVICE = (
@@ -62,7 +62,9 @@ def explained(error: SQLAlchemyError, what: str, file: str | None = None) -> Sto
     if not hint and isinstance(error, OperationalError):
         hint = "is the database running, and is the URL right?"
     failure = StoreError(f"{what}: {hint} ({reason})" if hint else f"{what}: {reason}")
-    return _temporary(failure) if isinstance(error, OperationalError) or code in _READ_ONLY else failure
+    # Its driver calls a database that is read-only for now an internal error.
+    is_temporary = isinstance(error, OperationalError) or code == READ_ONLY
+    return _temporary(failure) if is_temporary else failure
 
 
 def of_disk(error: OSError, what: str) -> StoreError:
