@@ -37,7 +37,9 @@ from .references import module_name
 
 #: Larger groups are not tried.
 MOST_BYTES = 32 << 20
-_SECONDS = 5.0
+#: How long a child may take, in seconds, and how long the next one, if that one said nothing: it may have
+#: been forked while a thread held a lock that nobody gives back in the child.
+_SECONDS = (2.0, 8.0)
 _MANY_DIGESTS = 1000
 _HOOKS = frozenset(
     {
@@ -154,7 +156,7 @@ def failures(
         return known
     if not hasattr(os, "fork"):
         return ()
-    found = _from_child(lambda: _compared(names, roots, load(), kinds, {one.path for one in already}))
+    found = _heard(lambda: _compared(names, roots, load(), kinds, {one.path for one in already}))
     if len(_Known.failures) >= _MANY_DIGESTS:
         _Known.failures.clear()
     if found is None:  # it took too long, or ended the child: it is not tried at every savepoint
@@ -211,8 +213,15 @@ def _name(subject: Any) -> str:
     )
 
 
-def _from_child(work: Callable[[], tuple[Failure, ...]]) -> tuple[Failure, ...] | None:
-    """What `work` returns in a forked child; None where that came to nothing."""
+def _heard(work: Callable[[], tuple[Failure, ...]]) -> tuple[Failure, ...] | None:
+    for seconds in _SECONDS:
+        if (found := _from_child(work, seconds)) is not None:
+            return found
+    return None
+
+
+def _from_child(work: Callable[[], tuple[Failure, ...]], seconds: float) -> tuple[Failure, ...] | None:
+    """What `work` returns in a forked child; None where that came to nothing in so many seconds."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of forking beside threads: the child takes no lock but the import's
@@ -221,7 +230,7 @@ def _from_child(work: Callable[[], tuple[Failure, ...]]) -> tuple[Failure, ...] 
         _be_the_child(work, writing)
     os.close(writing)
     try:
-        data = _read_all(reading, time.monotonic() + _SECONDS)
+        data = _read_all(reading, time.monotonic() + seconds)
     finally:
         os.close(reading)
         with contextlib.suppress(ProcessLookupError):

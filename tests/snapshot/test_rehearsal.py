@@ -122,7 +122,7 @@ def test_a_class_that_passed_is_not_tried_again(session: Session, monkeypatch: p
 def test_a_load_that_never_ends_holds_nothing_up(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     from jupyter_flows.snapshot import rehearsal
 
-    monkeypatch.setattr(rehearsal, "_SECONDS", 0.2)
+    monkeypatch.setattr(rehearsal, "_SECONDS", (0.2, 0.2))
     session.run("""
         class Endless:
             def __setstate__(self, state):
