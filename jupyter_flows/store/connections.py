@@ -196,7 +196,8 @@ def _is_worn(error: BaseException) -> bool:
     """Whether the error may be the connection's own, so that a new one can do what this one cannot.
 
     A session of PostgreSQL that was opened in the middle of a failover keeps the setting of that moment and
-    stays read-only; and what psycopg says without an SQLSTATE is not the server's word but a lost connection's.
+    stays read-only; and what psycopg says without an SQLSTATE is no word of the server's, but tells of a lost
+    connection.
     """
     original = getattr(error, "orig", error)
     return hasattr(original, "sqlstate") and original.sqlstate in (None, READ_ONLY)
