@@ -30,6 +30,8 @@ from .shell import UnitShellMixin
 
 _GLOBALS = "globals/"
 _STATE = "state/"
+#: Made anew for each savepoint, of nothing that a variable could hold.
+_PRIVATE = frozenset({_STATE + "process", _STATE + "progress", _STATE + "recorder"})
 
 
 @dataclass
@@ -155,7 +157,11 @@ class FlowRuntime:
         self.is_saving = True
         try:
             manifest = snapshot.save(
-                objects, self._chunks, namespace=self._namespace, previous=self._previous
+                objects,
+                self._chunks,
+                namespace=self._namespace,
+                previous=self._previous,
+                private=_PRIVATE,
             )
         finally:
             self.is_saving = False

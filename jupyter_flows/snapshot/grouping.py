@@ -18,7 +18,7 @@ import pathlib
 import re
 import types
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +29,7 @@ from .memo import Memo
 from .pickling import PROTOCOL, GroupPickler, Pickled
 from .references import is_importable, module_name
 from .standing import is_seen_by_nobody, look_again
+from .unchanging import Unchanging
 from .untouched import watching
 
 if TYPE_CHECKING:
@@ -92,10 +93,12 @@ def find_groups(
     pickler: GroupPickler,
     earlier: Sequence[Group],
     is_stored: Callable[[Group], bool],
+    private: Collection[str] = (),
 ) -> tuple[list[Found], list[Kept]]:
     """The groups of these variables: those that were pickled, and those that are as they were.
 
-    Arguments: `earlier`, the groups of the savepoint before; `is_stored`, whether one's bytes are there.
+    Arguments: `earlier`, the groups of the savepoint before; `is_stored`, whether one's bytes are there;
+    `private`, names of variables no part of which is an object of another one.
     """
     look_again()
     looking = watching() if earlier else None
@@ -103,7 +106,7 @@ def find_groups(
     kept = [Kept(group, watched) for group, watched in untouched]
     same = {name for one in kept for name in one.names}
     others = {name: value for name, value in objects.items() if name not in same}
-    found = _pickled(others, pickler, [group for group in earlier if same.isdisjoint(group.names)])
+    found = _pickled(others, pickler, [group for group in earlier if same.isdisjoint(group.names)], private)
     order = {name: number for number, name in enumerate(objects)}
     groups: list[Found] = []
     remaining: list[Kept] = []
@@ -115,13 +118,20 @@ def find_groups(
     return groups, remaining
 
 
-def _pickled(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
+def _pickled(
+    objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group], private: Collection[str]
+) -> list[Found]:
     """Each of these variables, or each group found earlier, by itself."""
     first = _as_before(objects, pickler, earlier)
     seen = {name for found in first for name in found.names}
+    unchanging = Unchanging.of(pickler.namespace)
+    unchanging.keep_only(objects.keys())
     for name, value in objects.items():
         if name not in seen:
-            pickled = pickler.dump((name,), (value,))
+            known, traits = unchanging.find(name, value, private)
+            pickled = known or pickler.dump((name,), (value,))
+            if known is None:
+                unchanging.learn(name, value, traits, pickled)
             alone = Alone(pickled.digest, pickled.size, pickled.missing)
             first.append(Found((name,), pickled, {name: alone}))
     return first

@@ -96,7 +96,7 @@ class Pickled:
         self.missing: tuple[Missing, ...] = ()
         self.digest = ""
         self.size = 0
-        #: How long it took (CPU time).
+        #: How long it took.
         self.seconds = 0.0
 
     def finish(self) -> None:
@@ -245,7 +245,7 @@ class GroupPickler:
                 sys.setrecursionlimit(before)
 
     def _run(self, kind: Any, saving: Saving, roots: list[Any], override: Callable[[Any], Any]) -> Pickled:
-        begins = time.thread_time()
+        begins = time.perf_counter()
         sink, pickled = _Sink(), Pickled()
         pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
         pickler.reducer_override = override
@@ -260,7 +260,7 @@ class GroupPickler:
         pickled.missing = tuple(saving.missing)
         pickled.memories = tuple(saving.memories)
         pickled.finish()
-        pickled.seconds = time.thread_time() - begins
+        pickled.seconds = time.perf_counter() - begins
         return pickled
 
     def _take(self, view: pickle.PickleBuffer, pickled: Pickled) -> bool:

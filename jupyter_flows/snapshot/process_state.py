@@ -14,14 +14,17 @@ from __future__ import annotations
 import decimal
 import locale
 import logging
+import marshal
 import os
 import random
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..reducer import put_back, registered
+from .references import is_importable
 
 _ENVIRONMENT_AT_START: dict[str, str] = {}
 # As the system keeps it: compared in a microsecond, where all the names and values need no decoding.
@@ -66,6 +69,13 @@ class ProcessState:
                 parts[name] = found
         return cls(parts)
 
+    def fingerprint(self) -> Any:
+        """A value that is equal for equal states only; None where parts of it cannot be compared."""
+        try:
+            return {name: _fingerprint(part) for name, part in self.parts.items()}
+        except LookupError:
+            return None
+
     def put_back(self) -> tuple[str, ...]:
         """Set the process as it was; returns what could not be set, each in a few words."""
         failed = []
@@ -76,6 +86,25 @@ class ProcessState:
                 except Exception as error:
                     failed.append(f"{name}: {error}")
         return tuple(failed)
+
+
+def _fingerprint(part: Any) -> Any:
+    """Raises LookupError for an object of which it is not known what makes it what it is."""
+    try:
+        return marshal.dumps(part, 2)  # the version that does not look at who else refers to an object
+    except ValueError:
+        kind = type(part)
+        if kind in (list, tuple):
+            return kind, [_fingerprint(one) for one in part]
+        if kind is dict:
+            return [(_fingerprint(key), _fingerprint(value)) for key, value in part.items()]
+        if kind is decimal.Context:
+            return repr(part)
+        if kind is re.Pattern:
+            return part.pattern, part.flags
+        if kind is type and is_importable(part):
+            return part
+        raise LookupError(kind) from None
 
 
 def _environment() -> dict[str, str | None]:

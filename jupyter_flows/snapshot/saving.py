@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..model import Missing, VariableView
@@ -30,19 +30,21 @@ def save(
     chunks: Chunks,
     namespace: dict[str, Any],
     previous: Manifest | None = None,
+    private: Collection[str] = (),
 ) -> Manifest:
     """Keep these objects, with all that they share.
 
     Arguments: `objects` by their names ``scope/variable``; `chunks`, where the bytes go; `namespace`, the
     live dict that the flow's functions have as globals (it is referred to, never kept as a whole);
-    `previous`, a savepoint kept in the same store, of which everything unchanged is used again.
+    `previous`, a savepoint kept in the same store, of which everything unchanged is used again; `private`,
+    names of objects no part of which is an object of another one.
     Objects that cannot be pickled never make this fail: they become placeholders, listed in `missing`.
     Raises what the chunk store raises, and SavepointError when the owner's key cannot be had.
     """
     is_collecting = gc.isenabled()
     gc.disable()  # memos of a million entries, none of them garbage, would set it off again and again
     try:
-        return _Save(chunks, namespace, previous).run(objects)
+        return _Save(chunks, namespace, previous).run(objects, private)
     finally:
         if is_collecting:
             gc.enable()
@@ -57,9 +59,9 @@ class _Save:
         # A series of savepoints: what is large in them is worth being watched.
         self._quiet = Quiet() if self._may_watch() and tracker() is not None else None
 
-    def run(self, objects: Mapping[str, Any]) -> Manifest:
+    def run(self, objects: Mapping[str, Any], private: Collection[str]) -> Manifest:
         earlier = self._earlier
-        found, kept = find_groups(objects, self._pickler, self._groups_before(), self._is_stored)
+        found, kept = find_groups(objects, self._pickler, self._groups_before(), self._is_stored, private)
         self._watch(found, objects)
         reusable = self._reusable()
         reused = [reusable.get(one.pickled.digest) for one in found]

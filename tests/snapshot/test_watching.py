@@ -94,12 +94,14 @@ def test_what_nothing_touched_is_not_pickled(session: _Session) -> None:
     assert session.comes_to_be_watched("rows")
     gc.collect()
     assert sum(row["id"] for row in session.variables["rows"]) > 0
+    session.variables["total"] = 2
     assert session.save() == ["total"]
     assert session.load() == session.variables
     session.variables["rows"][7]["id"] = 5
     assert "rows" in session.save()
     assert session.load() == session.variables
     assert session.comes_to_be_watched("rows")
+    session.variables["total"] = 3
     assert session.save() == ["total"]
 
 
