@@ -14,12 +14,12 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from . import coroutines, units
-from .callsites import UNKNOWN, Site, role_of
+from . import classes, coroutines, units
+from .callsites import UNKNOWN, Site, attribute, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
 from .implicit import operation_of
 from .importing import is_own
-from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly, start_of
+from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly
 from .knowledge import KNOWN
 from .normalising import CELLS, is_held
 from .operands import Refused, Steps, text_of
@@ -40,6 +40,7 @@ from .rebuilding import (
     STATE,
     Variant,
 )
+from .temporaries import CELL_OF_CLASS
 from .variables import locals_of
 
 _OURS = frozenset({CELLS, NEXT, STATE, MADE, GENERATOR})
@@ -92,13 +93,14 @@ def _described(frame: types.FrameType) -> str:
 
 
 def _captured(frames: list[types.FrameType], callee: Callable[..., Any]) -> list[Frame]:
-    captured = []
+    captured: list[Frame] = []
     generator: Any = None
-    for index, frame in enumerate(frames):
-        inner = frames[index + 1] if index + 1 < len(frames) else None
-        kept, iterated = _captured_frame(frame, inner, callee)
+    rest = frames
+    while rest:
+        frame, bodies, rest = _with_bodies(rest)
+        kept, iterated = _captured_frame(frame, bodies, rest[0] if rest else None, callee)
         flags = frame.f_code.co_flags & coroutines.FLAGS
-        if flags & coroutines.ASYNC_FLAGS and not index:
+        if flags & coroutines.ASYNC_FLAGS and not captured:
             coroutines.refuse_other_tasks()
         elif flags:
             if generator is None:
@@ -109,23 +111,111 @@ def _captured(frames: list[types.FrameType], callee: Callable[..., Any]) -> list
     return captured
 
 
+def _with_bodies(
+    frames: list[types.FrameType],
+) -> tuple[types.FrameType, list[types.FrameType], list[types.FrameType]]:
+    """The first frame, those of classes' bodies that it runs, and the rest."""
+    count = 1
+    while count < len(frames) and (_is_body(frames[count]) or _is_around_class(frames, count)):
+        count += 1
+    return frames[0], [one for one in frames[1:count] if _is_body(one)], frames[count:]
+
+
+def _is_body(frame: types.FrameType) -> bool:
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED or frame.f_code.co_name == "<module>":
+        return False
+    place = units.place_of(frame.f_code)
+    return place is not None and units.unit(place[0]).by_place[place[1]].names.kind == "class"
+
+
+def _is_around_class(frames: list[types.FrameType], index: int) -> bool:
+    """Whether it is the function of ours that a class of a module goes on in."""
+    code = frames[index].f_code
+    is_ours = code.co_name == "<module>" and bool(code.co_flags & inspect.CO_OPTIMIZED)
+    return is_ours and index + 1 < len(frames) and _is_body(frames[index + 1])
+
+
 def _captured_frame(
-    frame: types.FrameType, inner: types.FrameType | None, callee: Callable[..., Any]
+    frame: types.FrameType,
+    bodies: list[types.FrameType],
+    inner: types.FrameType | None,
+    callee: Callable[..., Any],
 ) -> tuple[Frame, Any]:
-    """The frame as it is kept, and the generator it iterates, if that is what it does."""
-    where = _where(frame)
-    _, node, scope, _ = where
-    variables = variables_of(frame, scope)
-    role, generator = _role_and_generator(frame, inner, callee, node, scope, variables)
-    kept = _kept(frame, where, role, variables)
-    if role in (AWAITS, AWAITS_END) and isinstance(generator, types.AsyncGeneratorType):
+    """The frame as it is kept, and the generator it iterates, if that is what it does.
+
+    `bodies`: frames of the classes that it makes, which are kept as a part of it.
+    """
+    kept, node, scope, generator = _standing(frame, bodies, inner, callee)
+    if kept.role in (AWAITS, AWAITS_END) and isinstance(generator, types.AsyncGeneratorType):
         kept.variables[_awaited_name(node)] = generator
     _forget_steps(kept, scope)
+    compiled_variant(kept, check_only=True)
+    return kept, generator
+
+
+def _standing(
+    frame: types.FrameType,
+    bodies: list[types.FrameType],
+    inner: types.FrameType | None,
+    callee: Callable[..., Any] | None,
+) -> tuple[Frame, ast.AST, units.Scope, Any]:
+    """The frame, the node and the scope that it stands in, and the generator that it iterates.
+
+    `callee` is None where it is known already that the Flow API was called.
+    """
+    last = bodies[-1] if bodies else frame
+    unit, node, scope, steps = _where(last)
+    outer, steps = unit.around_classes(scope, steps)
+    where = unit, node, outer, steps
+    variables = variables_of(frame, outer)
+    cells = _namespaces(frame, bodies, unit, outer, variables)
+    role, generator = CALL, None
+    if inner is not None or callee is not None:
+        names = last.f_locals if bodies else {}
+        seen = variables | dict(dict.items(names)) if isinstance(names, dict) else variables
+        role, generator = _role_and_generator(last, inner, callee, node, scope, seen)
+    kept = _kept(frame, where, role, variables)
+    kept.cells.update(cells)
     if role == INIT:
         assert inner is not None
         kept.variables[MADE] = _made(inner)
-    compiled_variant(kept, check_only=True)
-    return kept, generator
+    return kept, node, where[2], generator
+
+
+def _namespaces(
+    frame: types.FrameType,
+    bodies: list[types.FrameType],
+    unit: units.Unit,
+    scope: units.Scope,
+    variables: dict[str, Any],
+) -> dict[str, types.CellType]:
+    """The cells of the classes that a frame makes; their namespaces become variables of its own."""
+    if bodies and (units.place_of(frame.f_code) or ("", ""))[1] != scope.place:
+        raise Refused("a class with type parameters is under way, which cannot be gone on with")
+    cells: dict[str, types.CellType] = {}
+    for body in bodies:
+        place = units.place_of(body.f_code)
+        assert place is not None
+        node = unit.by_place[place[1]].node
+        assert isinstance(node, ast.ClassDef)
+        _refuse_twice_asked(node, Site(frame, variables, scope.class_name, scope.names))
+        own = getattr(node, "temporaries", None)
+        if own is None:
+            raise Refused("the class was compiled by an older version of the rules, which kept no part of it")
+        variables[own + classes.NAMESPACE] = classes.kept_namespace(body.f_locals)
+        if classes.has_cell(node) and scope.names.kind == "function":
+            cells[own + CELL_OF_CLASS] = classes.cell_of(variables[own + classes.CLASS])
+    return cells
+
+
+def _refuse_twice_asked(node: ast.ClassDef, site: Site) -> None:
+    """Bases that are no classes say what they stand for; the flow's own code must not be asked again."""
+    for base in (site.value(one) for one in node.bases):
+        entries = None if isinstance(base, type) else attribute(type(base), "__mro_entries__")
+        if isinstance(entries, types.FunctionType) and units.unit_of(entries.__code__) is not None:
+            raise Refused(
+                "a base of the class that is under way is no class itself (it has `__mro_entries__`)"
+            )
 
 
 def _forget_steps(kept: Frame, scope: units.Scope) -> None:
@@ -139,7 +229,7 @@ def _forget_steps(kept: Frame, scope: units.Scope) -> None:
 def _role_and_generator(
     frame: types.FrameType,
     inner: types.FrameType | None,
-    callee: Callable[..., Any],
+    callee: Callable[..., Any] | None,
     node: ast.AST,
     scope: units.Scope,
     variables: dict[str, Any],
@@ -150,35 +240,34 @@ def _role_and_generator(
         return _awaiting(frame, inner, node, scope, variables)
     if inner is not None and flags & inspect.CO_GENERATOR:
         return _iterating(frame, inner, node, scope, variables)
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.Call | ast.Name | ast.NamedExpr):  # a name: a decorator that is being applied
         return _role(frame, inner, callee, node, scope, variables), None
     raise Refused(f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from")
 
 
 def running_frame(frame: types.FrameType) -> Frame:
     """The frame of a generator that is running, as `capture` keeps it. Raises Refused."""
-    where = _where(frame)
-    _, node, scope, _ = where
-    role = CALL
-    variables = variables_of(frame, scope)
-    inner = _running_above(frame)
-    if inner is not None:
-        role, _ = _role_and_generator(frame, inner, _running_above, node, scope, variables)
-    kept = _kept(frame, where, role, variables)
-    if role == INIT:
-        assert inner is not None
-        kept.variables[MADE] = _made(inner)
-    return kept
+    frame, bodies, rest = _with_bodies(_running_from(frame))
+    return _standing(frame, bodies, rest[0] if rest else None, None)[0]
 
 
-def _running_above(frame: types.FrameType) -> types.FrameType | None:
-    """The frame of flow code that this one called; None where it called the Flow API itself."""
-    above, inner = sys._getframe(1), sys._getframe()
-    while above.f_back is not None and above.f_back is not frame:
-        above, inner = above.f_back, above
-    if units.unit_of(above.f_code) is None and passes_on(above, inner):
-        above = inner
-    return above if units.unit_of(above.f_code) is not None else None
+def _running_from(frame: types.FrameType) -> list[types.FrameType]:
+    """The frames of flow code from this one to the one that called the Flow API."""
+    every: list[types.FrameType] = []
+    above: types.FrameType | None = sys._getframe(1)
+    while above is not None:
+        every.append(above)
+        if above is frame:
+            break
+        above = above.f_back
+    every.reverse()
+    found: list[types.FrameType] = []
+    for index, one in enumerate(every):
+        if units.unit_of(one.f_code) is not None:
+            found.append(one)
+        elif index + 1 == len(every) or not passes_on(one, every[index + 1]):
+            break
+    return found
 
 
 def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
@@ -299,32 +388,25 @@ def _look_up(frame: types.FrameType) -> Where:
         node = parent[0]
     if operation.startswith("FOR_ITER"):
         node = _loop_of(unit, node)
+    elif _is_decorator(unit, node):
+        if operation not in CALLS:
+            raise Refused("a decorator is being evaluated; only calls can be gone on from")
     elif not isinstance(node, ast.Call | ast.YieldFrom | ast.Await) or (
         isinstance(node, ast.Call) and operation not in CALLS
     ):
         raise Refused(
             f"`{text_of(node)}` runs a method of the flow implicitly; only calls can be gone on from"
         )
-    _refuse_decoration(unit, node, frame)
     scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
-    if scope.names.kind == "class":
-        raise Refused(f"the body of class {scope.place} is under way")
     if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
         raise Refused("a call inside a comprehension cannot be gone on from here")
     return unit, node, scope, steps
 
 
-def _refuse_decoration(unit: units.Unit, node: ast.AST, frame: types.FrameType) -> None:
-    """``@f(x)`` makes two calls at one position; only the first, of `f`, can be gone on from."""
+def _is_decorator(unit: units.Unit, node: ast.AST) -> bool:
+    """Whether an instruction of this node applies a decorator: one that is a call is kept by a name."""
     found = unit.parent(node.number)  # type: ignore[attr-defined]
-    if found is None or found[1] != "decorator_list":
-        return
-    code = frame.f_code
-    for offset in range(0, frame.f_lasti, 2):
-        is_call = operation_at(code, offset) == "CALL" and code.co_code[offset] != 0
-        same = units.position_of(code, offset) == node.number  # type: ignore[attr-defined]
-        if is_call and same and offset < start_of(code, frame.f_lasti):
-            raise Refused("a decorator is being applied; only calls can be gone on from")
+    return isinstance(node, ast.Name | ast.NamedExpr) and found is not None and found[1] == "decorator_list"
 
 
 def _loop_of(unit: units.Unit, node: ast.AST) -> ast.AST:
@@ -381,13 +463,14 @@ def cells_of(
 def _role(
     frame: types.FrameType,
     inner: types.FrameType | None,
-    callee: Callable[..., Any],
+    callee: Callable[..., Any] | None,
     node: ast.AST,
     scope: units.Scope,
     variables: dict[str, Any],
 ) -> str:
     """How the call at the site runs the next frame. Raises Refused if it does not call it itself."""
-    assert isinstance(node, ast.Call)
+    assert isinstance(node, ast.Call | ast.Name | ast.NamedExpr)
+    function = node.func if isinstance(node, ast.Call) else node
     above = _frame_above(frame, inner)
     if above is not None and is_over(frame, above):
         what = text_of(node)
@@ -400,15 +483,15 @@ def _role(
             return units.role_in(frame.f_code)
     site = Site(frame, variables, scope.class_name, scope.names)
     operation = operation_of(node)
-    if operation is not None:
+    if operation is not None and isinstance(node, ast.Call):
         return _operating(site, node, operation, inner)
-    called = site.value(node.func)
+    called = site.value(function)
     if inner is None:
-        function = getattr(callee, "__func__", callee)
-        is_its = above is not None and above.f_code is getattr(function, "__code__", None)
+        api = getattr(callee, "__func__", callee)
+        is_its = above is not None and above.f_code is getattr(api, "__code__", None)
         if above is not None and is_its and runs_directly(frame, above):
             return CALL
-        role = role_of(called, lambda one: one is function)
+        role = role_of(called, lambda one: one is api)
     else:
         passing = inner.f_back if inner.f_back is not frame else None
         is_init = passing is not None and passing.f_code.co_name == "__init__"
@@ -424,13 +507,13 @@ def _role(
         role = role_of(called, matches) if passing or place is not None else None
         if is_init and role != INIT:
             raise Refused("the generated `__init__` of a dataclass is called by name, not by its class")
-    what = text_of(node.func)
+    what = text_of(function)
     if must_run_directly(frame) and isinstance(getattr(called, "__func__", called), types.FunctionType):
         role = None  # the call has returned: a finalizer runs the same function
     if role is None:
         kind = "cannot be told" if called is UNKNOWN else "is not the flow's function itself"
         raise Refused(f"what `{what}` calls {kind}: a library stands between the flow's code and the call")
-    if not site.is_firm(node.func, node):
+    if not site.is_firm(function, node):
         raise Refused(f"what `{what}` calls may have been replaced since; give it a variable of its own")
     return role
 

@@ -149,9 +149,11 @@ class Lifter(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         node.bases = [self.visit(one) for one in node.bases]
-        before, self._kind = self._kind, "class"
+        node.keywords = [self.visit(one) for one in node.keywords]
+        before = self._kind, self._self_name
+        self._kind, self._self_name = "class", None
         node.body = self.block(node.body)
-        self._kind = before
+        self._kind, self._self_name = before
         return node
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.AST:
@@ -168,7 +170,7 @@ class Lifter(ast.NodeTransformer):
         if not wanted and GENERATORS in self._foreseen:
             wanted = any(GENERATORS in runs(generator.iter) for generator in node.generators)
             self._used |= {GENERATORS} if wanted else set()
-        if self._kind == "class" or awaits or not wanted or node in self._consumed:
+        if awaits or not wanted or node in self._consumed:
             return self.generic_visit(node)
         iterable = self.visit(first.iter)
         self._count += 1
@@ -221,7 +223,7 @@ class Lifter(ast.NodeTransformer):
         names = sorted(name for name in bound if not is_temporary(name))
         if not names:
             return []
-        kind = ast.Nonlocal if self._kind == "function" else ast.Global
+        kind = ast.Nonlocal if self._kind == "function" else ast.Global  # Python allows none in a class
         return [ast.copy_location(kind(names), node)]
 
 

@@ -21,12 +21,14 @@ import ast
 from dataclasses import dataclass, field
 
 from . import build
+from .classes import CLASS
 from .implicit import Implicit
 from .lifting import ITERATOR, Lifter
 from .matching import Position, position_of
-from .operands import Suspension, needs_keeping
+from .operands import Suspension, definition_parts, is_annotation, needs_keeping, part_at, put_at
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
+from .temporaries import is_temporary
 from .visible import Visible
 from .walking import children, located, walk
 
@@ -55,12 +57,15 @@ class Frame:
     blocks: list[str | None] = field(default_factory=list)  # `.w` names, None for a loop
     global_temporaries: set[str] = field(default_factory=set)
     at: ast.AST | None = None  # what is being lowered
+    around: Frame | None = None  # of a class's body: the function or module that its temporaries live in
+    classes: int = 0
+    class_names: set[str] = field(default_factory=set)  # temporaries of classes that were lowered in it
 
     def block_name(self, letter: str) -> str:
         self.count += 1
         name = f".{self.prefix}{letter}{self.count}"
         # Where it was born: an edited source numbers differently, and finds the name by this (`moving`).
-        births: dict[str, Birth] = self.scope.node.__dict__.setdefault("births", {})
+        births: dict[str, Birth] = (self.around or self).scope.node.__dict__.setdefault("births", {})
         place = (letter, position_of(self.at) if self.at is not None else None)
         births[name] = (*place, sum(one[:2] == place for one in births.values()))
         return name
@@ -166,19 +171,34 @@ class _Lowering:
         self._frame = outer
 
     def _class(self, node: ast.ClassDef) -> None:
-        outer, self._frame = self._frame, Frame(self._scopes[node], f"{self._prefix}.")
-        node.body = self.block(node.body)
-        # A class's namespace may be watched (enum); temporaries of its body are globals instead.
-        names = sorted(
-            {
-                one.id
-                for one in _own_nodes(node.body)
-                if isinstance(one, ast.Name) and one.id.startswith(".") and not isinstance(one.ctx, ast.Load)
-            }
-        )
-        if names:
-            place = 1 if _is_docstring(node.body[0]) else 0
-            node.body.insert(place, ast.copy_location(ast.Global(names), node.body[0]))
+        """A class's namespace may be watched (enum): temporaries of its body live in the function around.
+
+        So a savepoint takes the body as a part of that function (`classes`).
+        """
+        outer = self._frame
+        around = outer.around or outer
+        around.classes += 1
+        prefix = f"{around.prefix}c{around.classes}."
+        node.temporaries = f".{prefix}"  # type: ignore[attr-defined]
+        self._frame = Frame(self._scopes[node], prefix, around=around)
+        start = 1 if _is_docstring(node.body[0]) else 0
+        declared = [one for one in _own_nodes(node.body) if isinstance(one, ast.Global | ast.Nonlocal)]
+        has_cell = self._scopes[node].has_class_cell() and any(self._suspends(one) for one in node.body)
+        body = self.block(node.body[start:])
+        if has_cell:
+            at = body[0]
+            nothing = ast.arguments([], [], None, [], [], None, [])
+            cell = ast.copy_location(ast.Lambda(nothing, build.load("__class__", at)), at)
+            body.insert(0, build.assign(f".{prefix}{CLASS}", cell, at))
+        names = temporaries_in(body)
+        around.class_names |= names
+        shared = ast.Nonlocal if around.scope.kind == "function" else ast.Global
+        for kind in (ast.Global, ast.Nonlocal):
+            theirs = {name for one in declared if isinstance(one, kind) for name in one.names}
+            theirs |= names if kind is shared else set()
+            if theirs:
+                body.insert(0, ast.copy_location(kind(sorted(theirs)), node.body[0]))
+        node.body = [*node.body[:start], *body] or [ast.copy_location(ast.Pass(), node)]
         self._frame = outer
 
     # --- statements ------------------------------------------------------------------------------
@@ -217,9 +237,7 @@ class _Lowering:
         for inner in walk(node):
             if isinstance(inner, ast.Lambda):
                 self._lambda(inner)
-        rewritten = spiller.expression(node) if is_certain else spiller.perhaps(node)
-        assert isinstance(rewritten, ast.expr)
-        return rewritten
+        return spiller.expression(node) if is_certain else spiller.perhaps(node)  # type: ignore[return-value]
 
     def _lambda(self, node: ast.Lambda) -> None:
         if getattr(node, "is_lowered", False):
@@ -341,6 +359,12 @@ class _Lowering:
         return [unpack, *stores]
 
     def _AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
+        if node.value is not None and isinstance(node.target, ast.Name) and self._suspends(node.annotation):
+            assign = ast.copy_location(ast.Assign([node.target], node.value), node)  # Python's own order
+            node.value = None
+            return [*self._Assign(assign), *self._AnnAssign(node)]
+        if node.value is None and self._frame.scope.kind != "function":
+            return self._simple(node)
         if node.value is None or not self._suspends(node.value):
             return [node]
         spiller = self._spiller(node)
@@ -397,37 +421,43 @@ class _Lowering:
     # --- definitions -----------------------------------------------------------------------------
 
     def _FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
-        spiller = self._spiller(ast.Tuple(node.decorator_list, ast.Load()))
-        arguments = node.args
-        count = len(node.decorator_list)
-        named = [one for one in arguments.kw_defaults if one is not None]
-        parts = self._in_turn(spiller, [*node.decorator_list, *arguments.defaults, *named])
-        after = count + len(arguments.defaults)
-        node.decorator_list, arguments.defaults = parts[:count], parts[count:after]
-        following = iter(parts[after:])
-        arguments.kw_defaults = [one if one is None else next(following) for one in arguments.kw_defaults]
+        spiller = self._defined(node, False)
         self._function(node)
         return [node, *spiller.cleanup(node)]
 
     _AsyncFunctionDef = _FunctionDef
 
-    def _in_turn(self, spiller: Spiller, parts: list[ast.expr]) -> list[ast.expr]:
-        """Expressions that are evaluated one after the other, all waiting for the last."""
-        lowered: list[ast.expr] = []
-        for number, part in enumerate(parts):
-            later = any(self._suspends(one) for one in parts[number + 1 :])
-            value = self._spilled(spiller, part)
-            lowered.append(spiller.keep(value) if later and not isinstance(value, ast.Constant) else value)
-        return lowered
+    def _defined(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, waits: bool) -> Spiller:
+        """Keep what a definition evaluates; `waits`: all of it waits for the body of a class.
+
+        Decorators wait until they are applied, which is a call too.
+        """
+        has_annotations = bool(self._suspends.annotations(node))
+        parts = [one for one in definition_parts(node) if has_annotations or not is_annotation(one)]
+        if isinstance(node, ast.ClassDef) and getattr(node, "type_params", None):
+            parts = [one for one in parts if one[0][0] == "decorator_list"]  # Python allows no `:=` there
+        values = [part_at(node, one) for one in parts]
+        rebound = [one.value if isinstance(one, ast.keyword) else one for one in values]
+        spiller = self._spiller(ast.Tuple(rebound, ast.Load()))
+        applies = any(self._suspends.applies(one) for one in node.decorator_list)
+        for number, (steps, part) in enumerate(zip(parts, values, strict=True)):
+            later = waits or any(self._suspends(one) for one in values[number + 1 :])
+            later = later or (applies and steps[0][0] == "decorator_list")
+            put_at(node, steps, spiller.waiting(self._spilled(spiller, part), later))
+        return spiller
 
     def _ClassDef(self, node: ast.ClassDef) -> list[ast.stmt]:
-        spiller = self._spiller(ast.Tuple([*node.decorator_list, *node.bases], ast.Load()))
-        node.decorator_list = self._in_turn(spiller, node.decorator_list)
-        node.bases = [self._spilled(spiller, one) for one in node.bases]
-        for keyword in node.keywords:
-            keyword.value = self._spilled(spiller, keyword.value)
+        spiller = self._defined(node, any(self._suspends(one) for one in node.body))
         self._class(node)
-        return [node, *spiller.cleanup(node)]
+        frame = self._frame
+        names = sorted(frame.class_names)
+        if frame.around is not None:
+            names = []  # the function around lets them go
+        elif frame.scope.kind != "function":
+            names = [name for name in names if name.endswith(CLASS)]
+        frame.class_names = set() if frame.around is None else frame.class_names
+        gone = [one for name in names for one in build.forget(name, node)]
+        return [node, *spiller.cleanup(node), *gone]
 
     # --- branches and loops ----------------------------------------------------------------------
 
@@ -625,6 +655,22 @@ def _is_docstring(node: ast.stmt) -> bool:
 def _belongs_first(node: ast.stmt) -> bool:
     is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
     return is_future or _is_docstring(node)
+
+
+def temporaries_in(statements: list[ast.stmt]) -> set[str]:
+    """Temporaries that a body binds itself, lifted functions among them."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [*statements]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found |= {node.name} if is_temporary(node.name) else set()
+            waiting += [part_at(node, one) for one in definition_parts(node)]
+        elif isinstance(node, ast.Name):
+            found |= {node.id} if is_temporary(node.id) and not isinstance(node.ctx, ast.Load) else set()
+        else:
+            waiting += node.args.defaults if isinstance(node, ast.Lambda) else children(node)
+    return found
 
 
 def _own_nodes(statements: list[ast.stmt]) -> list[ast.AST]:

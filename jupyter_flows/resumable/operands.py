@@ -25,6 +25,9 @@ C_BUILTINS = frozenset(
 )
 
 
+Steps = tuple[tuple[str, int | None], ...]
+
+
 @dataclass(frozen=True)
 class Slot:
     """One part of a node: a field, or one item of a list field."""
@@ -56,8 +59,6 @@ def slots(node: ast.AST) -> list[Slot]:
             found += [Slot("keys", index)] if key is not None else []
             found.append(Slot("values", index))
         return found
-    if isinstance(node, ast.Lambda):
-        return _argument_slots(node)
     fields = _ORDER.get(type(node))
     if fields is None:
         return []
@@ -65,14 +66,10 @@ def slots(node: ast.AST) -> list[Slot]:
     for field in fields:
         value = getattr(node, field)
         if isinstance(value, list):
-            found += _listed(node, field)
+            found += [one for one in _listed(node, field) if one.get(node) is not None]
         elif value is not None:
             found.append(Slot(field))
     return found
-
-
-def _argument_slots(_: ast.Lambda) -> list[Slot]:
-    return []  # defaults of a lambda are simple in practice; a call in them that suspends is refused
 
 
 _ORDER: dict[type[ast.AST], tuple[str, ...]] = {
@@ -95,6 +92,8 @@ _ORDER: dict[type[ast.AST], tuple[str, ...]] = {
     ast.Attribute: ("value",),
     ast.Subscript: ("value", "slice"),
     ast.Starred: ("value",),
+    ast.Lambda: ("args",),
+    ast.arguments: ("defaults", "kw_defaults"),
     ast.Slice: ("lower", "upper", "step"),
 }
 
@@ -115,8 +114,11 @@ class Suspension:
         self.rebound: set[str] = set()
         self.data_attributes: set[str] = set()
         methods: set[str] = set()
+        self._has_lazy_annotations = False
         for node in walk(tree):
-            if isinstance(node, ast.Global):
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                self._has_lazy_annotations |= any(one.name == "annotations" for one in node.names)
+            elif isinstance(node, ast.Global):
                 self.rebound.update(node.names)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 self.data_attributes.add(node.attr)
@@ -160,8 +162,10 @@ class Suspension:
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
             if any(generator.is_async for generator in node.generators):
                 return True
-        elif isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            return any(self(part) for part in outside_parts(node))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            if any(self.applies(one) for one in getattr(node, "decorator_list", ())):
+                return True
+            return any(self(part) for part in (*outside_parts(node), *self.annotations(node)))
         elif isinstance(node, ast.GeneratorExp):
             return self(node.generators[0].iter)
         return any(self(child) for child in children(node))
@@ -169,12 +173,59 @@ class Suspension:
     def forget(self, node: ast.AST) -> None:
         self._known.pop(id(node), None)
 
+    def applies(self, decorator: ast.expr) -> bool:
+        """Whether applying this decorator may run a Flow-API call."""
+        return not (isinstance(decorator, ast.Name) and decorator.id in self._safe)
+
+    def annotations(self, node: ast.AST) -> list[ast.expr]:
+        """What a function definition evaluates for its annotations, in that order."""
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if not is_function or self._has_lazy_annotations or getattr(node, "type_params", None):
+            return []
+        return [part_at(node, one) for one in definition_parts(node) if is_annotation(one)]
+
+
+def definition_parts(node: ast.AST) -> list[Steps]:
+    """The ways to what a definition evaluates one after the other, all waiting for the last."""
+    parts: list[Steps] = [((one.field, one.index),) for one in _listed(node, "decorator_list")]
+    if isinstance(node, ast.ClassDef):
+        return parts + [
+            ((one.field, one.index),) for name in ("bases", "keywords") for one in _listed(node, name)
+        ]
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    inside: list[tuple[Slot, str]] = [(one, "") for one in _listed(node.args, "defaults")]
+    inside += [(one, "") for one in _listed(node.args, "kw_defaults") if one.get(node.args) is not None]
+    for field in ("args", "posonlyargs", "vararg", "kwonlyargs", "kwarg"):
+        is_list = isinstance(getattr(node.args, field), list)
+        found = _listed(node.args, field) if is_list else [Slot(field)]
+        inside += [(one, "annotation") for one in found if getattr(one.get(node.args), "annotation", None)]
+    for slot, field in inside:
+        step = (slot.field, slot.index)
+        parts.append((("args", None), step, (field, None)) if field else (("args", None), step))
+    return [*parts, *([(("returns", None),)] if node.returns is not None else [])]
+
+
+def is_annotation(steps: Steps) -> bool:
+    return steps[-1][0] in ("annotation", "returns")
+
+
+def part_at(node: ast.AST, steps: Steps) -> Any:
+    for field, index in steps:
+        node = Slot(field, index).get(node)
+    return node
+
+
+def put_at(node: ast.AST, steps: Steps, part: ast.AST) -> None:
+    Slot(*steps[-1]).put(part_at(node, steps[:-1]), part)
+
 
 def outside_parts(node: ast.AST) -> Iterator[ast.AST]:
-    """What a definition evaluates where it stands: decorators, defaults, bases."""
+    """What a definition evaluates where it stands: decorators, defaults, bases, the body of a class."""
     yield from getattr(node, "decorator_list", ())
     yield from getattr(node, "bases", ())
     yield from getattr(node, "keywords", ())
+    if isinstance(node, ast.ClassDef):
+        yield from node.body
     arguments = getattr(node, "args", None)
     if isinstance(arguments, ast.arguments):
         yield from arguments.defaults
@@ -269,9 +320,6 @@ def replaced(node: ast.AST, **fields: Any) -> Any:
     if number is not None:
         fresh.number = number  # type: ignore[attr-defined]
     return fresh
-
-
-Steps = tuple[tuple[str, int | None], ...]
 
 
 def resumed(node: ast.AST, steps: Steps, at_site: ast.expr, is_stable: Stable, needed: set[str]) -> Any:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from . import build
+from . import build, classes
 from .implicit import operation_of
 from .normalising import BREAK, CONTINUE, RAISED, RETURN, THROUGH
-from .operands import Refused, Slot, Steps, replaced, reread, resumed
+from .operands import Refused, Slot, Steps, definition_parts, part_at, put_at, replaced, reread, resumed
+from .temporaries import CELL_OF_CLASS
 from .units import Scope
 from .walking import located
 
@@ -40,6 +41,9 @@ class Variant:
         self._kept = kept
         self._loops = 0
         self._role = role
+        self._classes = 0  # that are under way around
+        self._owned: list[str] = []  # temporaries of classes of a module that have a cell
+        self.inside: set[str] = set()  # temporaries in the body of a class that is under way
         self.flags: list[str] = []
         self.needed: set[str] = set()
         self.statements: list[ast.stmt]
@@ -134,7 +138,12 @@ class Variant:
             raise Refused(f"a call inside {_described(node)} cannot be gone on from")
         return [replaced(node, **{field: self._expression(getattr(node, field), rest)})]
 
-    _Expr = _Return = _AnnAssign = _one_part
+    _Expr = _Return = _one_part
+
+    def _AnnAssign(self, node: ast.AnnAssign, steps: Steps) -> list[ast.stmt]:
+        if steps[0][0] == "target" or (steps[0][0] == "annotation" and not isinstance(node.target, ast.Name)):
+            raise Refused(f"a call in the target or the annotation of `{_text(node)}` cannot be gone on from")
+        return self._one_part(node, steps)
 
     def _AugAssign(self, node: ast.AugAssign, steps: Steps) -> list[ast.stmt]:
         if not steps or steps[0][0] != "value" or not isinstance(node.target, ast.Name):
@@ -177,33 +186,62 @@ class Variant:
 
     def _definition(self, node: Any, steps: Steps) -> list[ast.stmt]:
         (field, index), rest = steps[0], steps[1:]
-        stable = self._scope.is_stable
-        if field == "decorator_list" and index is not None:
-            decorators = [reread(one, stable, self.needed) for one in node.decorator_list[:index]]
-            here = self._expression(node.decorator_list[index], rest)
-            return [replaced(node, decorator_list=[*decorators, here, *node.decorator_list[index + 1 :]])]
-        if field == "args" and rest and rest[0][0] == "defaults" and not isinstance(node, ast.ClassDef):
-            number = rest[0][1]
-            assert number is not None
-            defaults = [reread(one, stable, self.needed) for one in node.args.defaults[:number]]
-            defaults += [
-                self._expression(node.args.defaults[number], rest[1:]),
-                *node.args.defaults[number + 1 :],
-            ]
-            decorators = [reread(one, stable, self.needed) for one in node.decorator_list]
-            arguments = replaced(node.args, defaults=defaults)
-            return [replaced(node, decorator_list=decorators, args=arguments)]
-        if field == "args" and rest and rest[0][0] == "kw_defaults":
-            number = rest[0][1]
-            assert number is not None
-            named = [one and reread(one, stable, self.needed) for one in node.args.kw_defaults[:number]]
-            named += [self._expression(node.args.kw_defaults[number], rest[1:])]
-            named += node.args.kw_defaults[number + 1 :]
-            defaults = [reread(one, stable, self.needed) for one in node.args.defaults]
-            decorators = [reread(one, stable, self.needed) for one in node.decorator_list]
-            arguments = replaced(node.args, defaults=defaults, kw_defaults=named)
-            return [replaced(node, decorator_list=decorators, args=arguments)]
+        if field == "decorator_list" and not rest:
+            assert index is not None
+            return self._decorated(node, index)
+        fresh = replaced(node, **_lists(node))
+        if not isinstance(node, ast.ClassDef):
+            fresh.args = replaced(
+                node.args,
+                **{
+                    name: [*map(replaced, value)]
+                    for name, value in _lists(node.args).items()
+                    if "default" not in name
+                },
+            )
+            fresh.args.defaults, fresh.args.kw_defaults = [*node.args.defaults], [*node.args.kw_defaults]
+            for name in ("vararg", "kwarg"):
+                one = getattr(node.args, name)
+                setattr(fresh.args, name, one and replaced(one))
+        for part in definition_parts(node):
+            if steps[: len(part)] == part:
+                put_at(fresh, part, self._expression(part_at(node, part), steps[len(part) :]))
+                return [fresh]
+            put_at(fresh, part, reread(part_at(node, part), self._scope.is_stable, self.needed))
+        if isinstance(node, ast.ClassDef) and field == "body":
+            return self._class_body(fresh, node, steps)
         raise Refused(f"a call while `{node.name}` is being defined cannot be gone on from")
+
+    def _decorated(self, node: Any, index: int) -> list[ast.stmt]:
+        """A decorator is being applied: what it gives goes through those above it, and gets the name."""
+        value = self._expression(node.decorator_list[index], ())
+        for decorator in reversed(node.decorator_list[:index]):
+            function = reread(decorator, self._scope.is_stable, self.needed)
+            value = ast.copy_location(ast.Call(function, [value], []), decorator)
+            value.number = decorator.number  # type: ignore[attr-defined]
+        return [build.assign(node.name, value, node)]
+
+    def _class_body(self, fresh: ast.ClassDef, node: ast.ClassDef, steps: Steps) -> list[ast.stmt]:
+        """The class statement again, with the namespace that it had and the rest of its body (`classes`)."""
+        own = node.temporaries  # type: ignore[attr-defined]
+        is_module = not isinstance(self._scope.node, ast.FunctionDef | ast.AsyncFunctionDef)
+        has_cell = classes.has_cell(node)
+        names = build.load(own + classes.NAMESPACE, node)
+        self.needed.add(names.id)
+        self._classes += 1
+        body = self._block(node.body, steps)
+        self._classes -= 1
+        if has_cell:
+            maker = build.load(own + classes.CLASS, node)
+            self.needed.add(maker.id)
+            body = classes.with_cell(body, own + CELL_OF_CLASS, maker)
+        settle = build.expression(build.helper("class settled", names, at=node))
+        body = [*classes.declarations(node, body, is_module), settle, *classes.unreached(node), *body]
+        self.inside |= classes.temporaries_of(body)
+        fresh.keywords = [classes.keywords_of(fresh, names)]
+        fresh.body = body
+        self._owned += [own] if has_cell and is_module else []
+        return classes.within_function(fresh, self._owned) if self._owned and not self._classes else [fresh]
 
     _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
 
@@ -381,6 +419,10 @@ class Variant:
         return [ast.copy_location(ast.If(test, case.body, otherwise), case.guard)]
 
 
+def _lists(node: ast.AST) -> dict[str, list[Any]]:
+    return {name: [*value] for name, value in ast.iter_fields(node) if isinstance(value, list)}
+
+
 def _text(node: ast.AST) -> str:
     return ast.unparse(node).replace("\n", " ")[:60]
 
@@ -408,7 +450,7 @@ def function_tree(
         body += [one for one in node.body if isinstance(one, ast.Global)]
     if exposed:
         body.append(ast.copy_location(ast.Nonlocal(exposed), at))
-    own = (scope.names.local_names | scope.names.free_names()) - {*names, *exposed}
+    own = (scope.names.local_names | scope.names.free_names() | variant.inside) - {*names, *exposed}
     if own:  # unbound here, but still variables of this function
         unbound: list[ast.stmt] = [build.assign(one, build.constant(None, at), at) for one in sorted(own)]
         body.append(ast.copy_location(ast.If(build.constant(False, at), unbound, []), at))

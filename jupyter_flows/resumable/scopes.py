@@ -104,6 +104,10 @@ class Scope:
                 found.add(name)
         return sorted(found)
 
+    def has_class_cell(self) -> bool:
+        """Whether functions in a class's body refer to the class itself: `__class__`, or `super()`."""
+        return any(_asks_for_class(one) for one in self.children)
+
     def free_names(self) -> set[str]:
         """Names of enclosing functions that this function, or one inside it, uses."""
         found: set[str] = set()
@@ -113,6 +117,12 @@ class Scope:
                 if owner is not None and owner is not self and not _is_within(owner, self):
                     found.add(name)
         return found
+
+
+def _asks_for_class(scope: Scope) -> bool:
+    if "__class__" in scope.used and "__class__" not in scope.local_names:
+        return True
+    return scope.kind != "class" and any(_asks_for_class(one) for one in scope.children)
 
 
 def _is_within(scope: Scope | None, outer: Scope) -> bool:

@@ -88,7 +88,10 @@ class Spiller:
 
     def expression(self, node: ast.AST) -> ast.AST:
         """Rewrite an expression in place; gives the node to use for it."""
-        if not self._suspends(node) or isinstance(node, ast.Lambda):
+        if not self._suspends(node):
+            return node
+        if isinstance(node, ast.Lambda):
+            self.parts(node.args)
             return node
         if isinstance(node, ast.Dict):
             self._dict(node)
@@ -111,6 +114,10 @@ class Spiller:
         rewritten = self.expression(node)
         self._depth -= 1
         return rewritten
+
+    def waiting(self, part: ast.AST, later: bool) -> ast.AST:
+        """A part that may have to wait for a later one."""
+        return self._kept_part(part) if later and needs_keeping(part, self._is_stable) else part
 
     def _is_doubtful(self, name: ast.Name) -> bool:
         return name.id in self._suspends.rebound and needs_keeping(name, self._is_stable)

@@ -19,9 +19,12 @@ from .operations import OPERATIONS, finished
 
 MARK = "\0resumable "
 OPERATION = MARK + "op "  # an operator as a call, which may suspend
-CONSUMER = (
-    MARK + "consume "
-)  # a builtin that goes through a generator, in words; all other helpers never suspend
+#: A builtin that goes through a generator, in words. All other helpers never suspend.
+CONSUMER = MARK + "consume "
+
+#: In code that goes on in a class's body: the last part of the name of a variable that holds the class, what
+#: stands for `super` there, and a function of ours around such a class of a module.
+CELL_OF_CLASS, SUPER, WRAPPER = "cell", ".super", ".around class"
 
 _uncatchable: tuple[type[BaseException], ...] = ()
 
@@ -294,7 +297,29 @@ class UnknownHelper(LookupError):
     """Normalised code calls a function of ours that this version does not have."""
 
 
+_CELL = re.compile(rf"\.(\w+\.)*c\d+\.{CELL_OF_CLASS}")
+_HAVE_CELLS = ("<variant>", WRAPPER)
 _LIFTED = re.compile(r"(^|\.)\.(listcomp|setcomp|dictcomp|genexpr)\d+")
+
+
+def _late(name: str) -> Any:
+    """A helper of a module that is imported later than this one."""
+
+    def call(*arguments: Any) -> Any:
+        from . import classes
+
+        return getattr(classes, name)(*arguments)
+
+    return call
+
+
+for _name, _function in (
+    ("under way", "under_way"),
+    ("settled", "settled"),
+    ("cell", "cell_of"),
+    ("closed", "closed"),
+):
+    HELPERS[f"class {_name}"] = _late(_function)
 
 
 def with_helpers(code: types.CodeType) -> types.CodeType:
@@ -312,6 +337,14 @@ def with_helpers(code: types.CodeType) -> types.CodeType:
             replaced = _helper(constant.removeprefix(MARK))
         changed = changed or replaced is not constant
         constants.append(replaced)
+    if any(_CELL.fullmatch(name) for name in code.co_freevars) and code.co_name not in _HAVE_CELLS:
+        code = code.replace(
+            co_freevars=tuple("__class__" if _CELL.fullmatch(one) else one for one in code.co_freevars)
+        )
+    if SUPER in code.co_names:
+        code = code.replace(co_names=tuple("super" if one == SUPER else one for one in code.co_names))
+    if code.co_name == WRAPPER:
+        code = code.replace(co_name="<module>", co_qualname="<module>")
     if _LIFTED.search(code.co_qualname):
         code = code.replace(
             co_name=_LIFTED.sub(r"\1<\2>", code.co_name), co_qualname=_LIFTED.sub(r"\1<\2>", code.co_qualname)

@@ -30,7 +30,7 @@ from .walking import children
 
 #: Changes whenever the same source would be normalised differently. A unit's digest names the rules that it
 #: was normalised by; a savepoint brings its normalised form along, for those who have others (`forms`).
-RULES = 7
+RULES = 8
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
@@ -201,6 +201,13 @@ class Unit:
             number = parent.number  # type: ignore[attr-defined]
             if number in self.scopes and field == "body" and not isinstance(parent, ast.Module):
                 return self.scopes[number], tuple(reversed(steps))
+
+    def around_classes(self, scope: Scope, steps: Steps) -> tuple[Scope, Steps]:
+        """The function or module that runs a class's body, and the way from there."""
+        while scope.names.kind == "class":
+            scope, way = self.locate(scope.node.number)  # type: ignore[attr-defined]
+            steps = way + steps
+        return scope, steps
 
     def node_at(self, scope: Scope, steps: Steps) -> ast.AST:
         node: Any = scope.node
