@@ -57,6 +57,7 @@ class Knowledge:
     def learn(self, tree: ast.Module) -> None:
         """Take in one unit: the author's tree."""
         modules = _modules(tree)
+        at_once = _consumed_at_once(tree)
         for node in walk(tree):
             if isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _LEAVING:
                 self._candidates.setdefault("__exit__", set()).add(_UNKNOWN)
@@ -74,7 +75,7 @@ class Knowledge:
                 self._imported.update(one.asname or one.name.partition(".")[0] for one in node.names)
             elif isinstance(node, ast.Starred):
                 self._learn_called(runs(node.value))
-            elif isinstance(node, ast.GeneratorExp):
+            elif isinstance(node, ast.GeneratorExp) and node not in at_once:
                 self._candidates.setdefault(GENERATORS, set()).update(callees([node]))
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if _yields(node):
@@ -183,9 +184,23 @@ def runs(given: ast.expr) -> set[str]:
     """What may be called by who goes through this value."""
     if isinstance(given, ast.Name | ast.Attribute | ast.Subscript):
         return {GENERATORS}
-    called = callees([given]) if isinstance(given, ast.GeneratorExp | ast.Call) else set()
-    inside = consumed(given) if isinstance(given, ast.Call) else set()
-    return {f"{name}()" for name in called} | inside
+    if isinstance(given, ast.Call):
+        name = last_name(given.func)
+        if isinstance(given.func, ast.Name) and name in _BUILTINS:
+            return consumed(given) if name in PASSING else set()
+        return set() if isinstance(given.func, ast.Attribute) and name in _METHODS else {GENERATORS}
+    if not isinstance(given, ast.GeneratorExp):
+        return set()
+    first, *others = given.generators
+    parts = [given.elt, *first.ifs, *(part for one in others for part in (one.iter, *one.ifs))]
+    again = {one for generator in given.generators for one in runs(generator.iter)}
+    return {name if name.startswith(".") else f"{name}()" for name in callees(parts)} | again
+
+
+def _consumed_at_once(tree: ast.Module) -> set[ast.AST]:
+    """Generator expressions that no one but a builtin ever sees."""
+    calls = (one for one in walk(tree) if isinstance(one, ast.Call) and last_name(one.func) in CONSUMERS)
+    return {one.args[0] for one in calls if one.args and isinstance(one.args[0], ast.GeneratorExp)}
 
 
 def _yields(node: FunctionNode) -> bool:

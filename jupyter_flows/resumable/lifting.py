@@ -13,7 +13,7 @@ from . import build
 from .borrowed import CONSUMERS, PASSING
 from .knowledge import GENERATORS, consumed, last_name, runs
 from .operands import Suspension
-from .temporaries import CONSUMER, is_temporary
+from .temporaries import CONSUMER, OPERATION, is_temporary
 from .walking import children, located
 
 ITERATOR = ".0"  # the parameter of a lifted function: the iterator that its first loop goes over
@@ -84,7 +84,9 @@ class Lifter(ast.NodeTransformer):
 
     def _consumer_of(self, node: ast.Call) -> ast.Call | None:
         reaching = self._foreseen & consumed(node)
-        if not reaching or not _consumes(node.func, self._suspends) or _awaits(node.args[0]):
+        if not node.args or not (reaching or _operates(node.args[0])):
+            return None
+        if not _consumes(node.func, self._suspends) or _awaits(node.args[0]):
             return None
         name = last_name(node.func) or ""
         known = CONSUMERS.get(name)
@@ -238,6 +240,17 @@ def _consumes(function: ast.expr, suspends: Suspension) -> bool:
         return function.id in _CONSUMERS and suspends.is_builtin(function.id)
     is_text = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
     return is_text and function.attr == "join"  # type: ignore[attr-defined]
+
+
+def _operates(node: ast.expr) -> bool:
+    """Whether it is a generator with an operator that is a call (`implicit`)."""
+    calls = (
+        one for one in _at_once(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Constant)
+    )
+    return isinstance(node, ast.GeneratorExp) and any(
+        str(one.func.value).startswith(OPERATION)  # type: ignore[attr-defined]
+        for one in calls
+    )
 
 
 def _in_words(name: str, node: ast.Call) -> ast.Call:

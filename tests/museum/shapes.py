@@ -18,7 +18,7 @@ FILE = Path(__file__).parent / "shapes.json"
 
 
 def shapes() -> dict[str, str]:
-    """For each program of the corpus the digest of its source and of its normalised form."""
+    """For each program of the corpus what it is made from, and what is made of it."""
     before = vars(KNOWN).copy()
     try:
         return {name: _shape(source) for name, source in PROGRAMS.items()}
@@ -38,7 +38,8 @@ def _shape(source: str) -> str:
         told = [type(node).__name__, *(repr(value) for value in node.__dict__.values() if _is_told(value))]
         hasher.update(" ".join(told).encode())
         waiting += children(node)
-    return f"{hashlib.sha256(source.encode()).hexdigest()[:8]} {hasher.hexdigest()[:8]}"
+    with_what = unit.digest.rpartition("~")[0]  # the source, and what is foreseen
+    return f"{hashlib.sha256(with_what.encode()).hexdigest()[:8]} {hasher.hexdigest()[:8]}"
 
 
 def _is_told(value: object) -> bool:

@@ -118,7 +118,7 @@ def sum(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
     total = sum((), start)
     numbers: Any = [] if type(start) in (int, bool, float) else None
     for item in iterable:
-        if numbers is not None and type(item) in (int, bool, float):
+        if numbers is not None and (type(item) is int or type(item) is float or type(item) is bool):
             numbers.append(item)
         elif numbers is not None:
             total = sum(numbers, start) + item
