@@ -139,6 +139,7 @@ class Grammar:
             self._drop,
         ]
         nested = [self._if, self._for, self._while, self._try, self._with, self._match, self._definition]
+        nested.append(self._class)
         if depth >= DEEPEST or self._left <= 0 or not self._choose(3):
             leaving = self._leaving(names) if depth and not self._choose(4) else []
             return leaving or simple[self._choose(len(simple))](names)
@@ -299,6 +300,20 @@ class Grammar:
             names.functions = [*names.functions, name]
         return lines
 
+    def _class(self, names: Names, depth: int) -> list[str]:
+        """A class whose body calls; what it binds are its attributes."""
+        name, target = self._new("C"), self._pick(names.numbers)
+        kind = "part" if names.kind == "part" else "class"
+        inside = replace(names, kind=kind, in_loop=False)
+        lines = [f"@{self._pick(['same', 'point', 'point(same)'])}"] if not self._choose(3) else []
+        lines += [f"class {name}({self._pick(['Box', 'point(Box)', 'object'])}):"]
+        lines += self._body(inside, depth)
+        lines += [
+            f"    def got(self, more={self._number(inside, 2)}):",
+            "        return __class__, point(more)",
+        ]
+        return [*lines, f"{target} = {name}.got(None)[1]"]
+
     @staticmethod
     def _only_reading(readable: Names, inside: Names) -> Names:
         inside.shared = [name for name in readable.numbers if name not in inside.numbers]
@@ -347,7 +362,9 @@ class Grammar:
             pairs = f"{number(names, deeper)}: {number(names, deeper)}, **{{1: {number(names, deeper)}}}"
             return f"({{{pairs}}}).get({number(names, deeper)}, {number(names, deeper)})"
         if kind == 17:
-            return f"next({self._generator(names, deeper)}, {number(names, deeper)})"
+            # No call in the default: the generator would be kept, and closed at the statement's end.
+            default = self._pick([*names.numbers, "0", "2"])
+            return f"next({self._generator(names, deeper)}, {default})"
         if kind == 18 and names.kind == "generator":
             return f"((yield {number(names, deeper)}) or {number(names, deeper)})"
         if kind == 19:

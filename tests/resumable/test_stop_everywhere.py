@@ -34,3 +34,7 @@ PROGRAMS = programs()
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_goes_on_from_every_call(name: str) -> None:
     assert compare(PROGRAMS[name]) > 0
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(PROGRAMS) >= 300
