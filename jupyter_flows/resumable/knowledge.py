@@ -58,6 +58,9 @@ class Knowledge:
         """Take in one unit: the author's tree."""
         modules = _modules(tree)
         at_once = _consumed_at_once(tree)
+        # What a generator was given to call is not foreseen: every builtin that goes through one would be
+        # slower, for the rare one that is given something that makes savepoints.
+        given = _parameters(tree)
         for node in walk(tree):
             if isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _LEAVING:
                 self._candidates.setdefault("__exit__", set()).add(_UNKNOWN)
@@ -76,10 +79,10 @@ class Knowledge:
             elif isinstance(node, ast.Starred):
                 self._learn_called(runs(node.value))
             elif isinstance(node, ast.GeneratorExp) and node not in at_once:
-                self._candidates.setdefault(GENERATORS, set()).update(callees([node]))
+                self._candidates.setdefault(GENERATORS, set()).update(callees([node]) - given)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if _yields(node):
-                    self._candidates.setdefault(GENERATORS, set()).update(callees(node.body))
+                    self._candidates.setdefault(GENERATORS, set()).update(callees(node.body) - given)
                 self._callees.setdefault(node.name, set()).update(callees(node.body))
                 if _decorators(node) & _MANAGERS:
                     for name in ("__enter__", "__exit__"):
@@ -201,6 +204,10 @@ def _consumed_at_once(tree: ast.Module) -> set[ast.AST]:
     """Generator expressions that no one but a builtin ever sees."""
     calls = (one for one in walk(tree) if isinstance(one, ast.Call) and last_name(one.func) in CONSUMERS)
     return {one.args[0] for one in calls if one.args and isinstance(one.args[0], ast.GeneratorExp)}
+
+
+def _parameters(tree: ast.Module) -> set[str]:
+    return {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
 
 
 def _yields(node: FunctionNode) -> bool:
