@@ -19,6 +19,7 @@ from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
+from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Instance, Type
 
@@ -75,6 +76,10 @@ class UnitShellMixin:
         shell: Any = self
         shell.user_ns_hidden = _Hidden(shell.user_ns_hidden, shell.user_ns)
         self.input_transformers_post.append(_rewrite_flow_magic)  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In a savepoint it is the shell of whatever kernel goes on: it waits in every `%flow`."""
+        return get_ipython, ()
 
     def flow(self, line: str) -> Any:
         """What `%flow LINE` calls.

@@ -163,7 +163,7 @@ def test_magics_run_list_and_show(engine: Engine, open_notebook: Opener) -> None
 
 def test_a_restore_puts_the_variables_back_and_goes_on_within_the_cell(open_notebook: Opener) -> None:
     notebook = open_notebook()
-    notebook.run("rows = [1, 2]\nalias = rows\ndef total():\n    return sum(rows)")
+    notebook.run("rows = [1, 2]\nalias = rows\ndef total():\n    return sum(rows)\nshell = get_ipython()")
     assert (
         notebook.run(
             "for n in range(2):\n    this.create_savepoint('in loop')\n    print('round', n, total())"
@@ -175,7 +175,7 @@ def test_a_restore_puts_the_variables_back_and_goes_on_within_the_cell(open_note
     first = next(line for line in listing.splitlines() if "in loop" in line)
     savepoint = re.split(r"\s+", first.strip())[-1]
     assert notebook.run(f"%flow restore {savepoint}") == "round 0 3\nround 1 3\n"
-    assert notebook.run("rows.append(4)\nalias, total()") == "([1, 2, 4], 7)"
+    assert notebook.run("rows.append(4)\nalias, total(), shell is get_ipython()") == "([1, 2, 4], 7, True)"
 
 
 def test_a_new_kernel_of_the_same_notebook_goes_on_by_name(open_notebook: Opener) -> None:
