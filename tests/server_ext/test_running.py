@@ -134,7 +134,8 @@ async def test_a_fork_leaves_its_origin_alone(client, follow):
     body = {"name": "again", "inputs": {"size": 5}}
     forked = await client.post(f"savepoints/{savepoints[1].id}/fork", body, ExecutionView)
     assert forked.id != id
-    assert (forked.name, forked.status, forked.input_value) == ("again", Status.QUEUED, {"size": 5})
+    assert (forked.name, forked.input_value) == ("again", {"size": 5})
+    assert forked.status in (Status.QUEUED, Status.RUNNING)  # a free slot takes it at once
     ended = await follow(forked.id)
     assert (ended.status, ended.output_value) == (Status.ENDED_SUCCESS, {"double": 10})
     origin = await client.get(f"executions/{id}", ExecutionView)
