@@ -8,10 +8,17 @@ import pytest
 
 from jupyter_flows import flow_api
 from jupyter_flows.errors import SavepointError
+from jupyter_flows.snapshot import rehearsal
 
 from .conftest import Session
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found is tested here, on machines that are busy."""
+    monkeypatch.setattr(rehearsal, "_SECONDS", (60.0, 60.0))
 
 
 def missing(session: Session) -> dict[str, str]:
@@ -120,8 +127,6 @@ def test_a_class_that_passed_is_not_tried_again(session: Session, monkeypatch: p
 
 
 def test_a_load_that_never_ends_holds_nothing_up(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jupyter_flows.snapshot import rehearsal
-
     monkeypatch.setattr(rehearsal, "_SECONDS", (0.2, 0.2))
     session.run("""
         class Endless:
