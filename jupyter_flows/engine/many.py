@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import EngineException
 from ..model import ErrorInfo
-from ..store import ExecutionFilter
+from ..store import ExecutionFilter, Page
 from .facts import error_info
 from .service import Engine
 
@@ -65,12 +65,15 @@ def act_on(engine: Engine, action: Action, execution_ids: Iterable[str], owner: 
     return outcome
 
 
+def _page(engine: Engine, wanted: ExecutionFilter) -> Page:
+    return engine.read(lambda transaction: transaction.views(wanted))
+
+
 def ids_of(engine: Engine, wanted: ExecutionFilter) -> Iterator[str]:
     """The ids of all executions that the filter finds, newest first."""
     cursor: str | None = None
     while True:
-        with engine.store.reading() as transaction:
-            page = transaction.views(msgspec.structs.replace(wanted, limit=_PART, cursor=cursor))
+        page = _page(engine, msgspec.structs.replace(wanted, limit=_PART, cursor=cursor))
         yield from (view.id for view in page.executions)
         cursor = page.next
         if cursor is None:

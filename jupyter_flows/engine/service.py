@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from ..model import (
     FlowView,
     LogLine,
     ResumeMode,
+    Savepoint,
     SavepointView,
     Status,
     Value,
@@ -84,8 +86,7 @@ class Engine:
 
     def execution(self, execution_id: str) -> ExecutionView:
         """Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
-            view = transaction.view(execution_id)
+        view = self.read(lambda transaction: transaction.view(execution_id))
         if view is None:
             raise _no_execution(execution_id)
         return view
@@ -121,57 +122,61 @@ class Engine:
             limit=max(1, min(limit, 1000)),
             cursor=cursor,
         )
-        with self.store.reading() as transaction:
-            return transaction.views(wanted)
+        return self.read(lambda transaction: transaction.views(wanted))
 
     def children(self, execution_id: str) -> list[ExecutionView]:
         """In the order they were created. Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
+
+        def read(transaction: Transaction) -> tuple[ExecutionView, ...]:
             if transaction.execution(execution_id) is None:
                 raise _no_execution(execution_id)
-            found = transaction.views(ExecutionFilter(parent_id=execution_id, limit=1_000_000))
-        return list(reversed(found.executions))
+            return transaction.views(ExecutionFilter(parent_id=execution_id, limit=1_000_000)).executions
+
+        return list(reversed(self.read(read)))
 
     def savepoints(self, execution_id: str) -> list[SavepointView]:
         """In the order they were made. Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
+
+        def read(transaction: Transaction) -> list[SavepointView]:
             if transaction.execution(execution_id) is None:
                 raise _no_execution(execution_id)
             return transaction.savepoint_views(execution_id)
 
+        return self.read(read)
+
     def savepoint(self, savepoint_id: str) -> SavepointView:
         """Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
-            return Ledger(transaction, self.clock()).savepoint(savepoint_id).view()
+        return self._savepoint(savepoint_id).view()
 
     def variables(self, savepoint_id: str) -> list[VariableView]:
         """The variables of a savepoint; nothing is unpickled. Raises SavepointError for a damaged one."""
         from ..snapshot import Manifest  # only here: the engine never loads a snapshot
 
-        with self.store.reading() as transaction:
-            manifest = Ledger(transaction, self.clock()).savepoint(savepoint_id).draft.manifest
+        manifest = self._savepoint(savepoint_id).draft.manifest
         return list(Manifest.from_bytes(manifest).variables()) if manifest else []
 
     def difference(self, before_id: str, after_id: str) -> list[VariableChange]:
         """What became of each variable between two savepoints, without unpickling. Raises as `variables`."""
         from ..snapshot import Manifest, diff
 
-        with self.store.reading() as transaction:
-            ledger = Ledger(transaction, self.clock())
-            kept = [ledger.savepoint(savepoint_id).draft.manifest for savepoint_id in (before_id, after_id)]
+        kept = [self._savepoint(savepoint_id).draft.manifest for savepoint_id in (before_id, after_id)]
         before, after = (Manifest.from_bytes(manifest) for manifest in kept)
         return list(diff(before, after))
 
     def log(self, execution_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Lines with a number greater than `after`, in order. Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
+
+        def read(transaction: Transaction) -> list[LogLine]:
             if transaction.execution(execution_id) is None:
                 raise _no_execution(execution_id)
             return transaction.log(execution_id, after, limit)
 
+        return self.read(read)
+
     def notebook(self, execution_id: str) -> dict[str, Any]:
         """The executed notebook in nbformat 4's shape. Raises ResourceNotFoundError."""
-        with self.store.reading() as transaction:
+
+        def read(transaction: Transaction) -> dict[str, Any]:
             view = transaction.view(execution_id)
             if view is None:
                 raise _no_execution(execution_id)
@@ -179,6 +184,8 @@ class Engine:
             if view.flow_version is not None:
                 source = transaction.flow_version(view.flow_version, view.flow or "")
             return executed_notebook(view, source, transaction.cells(execution_id))
+
+        return self.read(read)
 
     # --- act
 
@@ -401,12 +408,15 @@ class Engine:
         """The flow's file as it is now, if it is asked for: read outside of the transaction that uses it."""
         if checked_code(code) == SAVED:
             return None
-        with self.store.reading() as transaction:
+
+        def read(transaction: Transaction) -> FlowSource | None:
             ledger = Ledger(transaction, self.clock())
             execution = transaction.execution(exact(ledger, savepoint_id).execution_id)
             if execution is None:
                 raise _no_execution(savepoint_id)
             return current_source(self.library, transaction, execution)
+
+        return self.read(read)
 
     def archive(self, execution_id: str) -> ExecutionView:
         """Delete the savepoints of an ended execution. The worker frees the room that they took.
@@ -444,8 +454,7 @@ class Engine:
         It runs the flow as it is now, or, with `same_code` or when the flow is gone, the version that this
         one ran. Raises ResourceNotFoundError, ConflictError for a notebook's, and InvalidFlowError.
         """
-        with self.store.reading() as transaction:
-            origin = transaction.execution(execution_id)
+        origin = self.read(lambda transaction: transaction.execution(execution_id))
         if origin is None:
             raise _no_execution(execution_id)
         if origin.type is ExecutionType.NOTEBOOK or origin.flow is None:
@@ -507,29 +516,40 @@ class Engine:
 
     def write(self, work: Callable[[Transaction], Result]) -> Result:
         """Do `work` in one transaction; again when the database took it back. Raises StoreError."""
-        for attempt in range(_ATTEMPTS - 1):
-            try:
-                with self.store.writing() as transaction:
-                    return work(transaction)
-            except TransactionAborted:
-                time.sleep(0.01 * 3**attempt)
-        with self.store.writing() as transaction:
-            return work(transaction)
+        return _persistently(self.store.writing, work)
+
+    def read(self, work: Callable[[Transaction], Result]) -> Result:
+        """The same for what only reads: whoever looks need not know that a server was restarted meanwhile."""
+        return _persistently(self.store.reading, work)
+
+    def _savepoint(self, savepoint_id: str) -> Savepoint:
+        return self.read(lambda transaction: Ledger(transaction, self.clock()).savepoint(savepoint_id))
 
     # --- changes
 
     def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
         """What is different since the change with the seq `after`, in order."""
-        with self.store.reading() as transaction:
-            return transaction.changes(after, limit)
+        return self.read(lambda transaction: transaction.changes(after, limit))
 
     def newest_change(self) -> int:
-        with self.store.reading() as transaction:
-            return transaction.newest_change()
+        return self.read(lambda transaction: transaction.newest_change())
 
     def on_change(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Call `callback`, in a thread of the engine, for every later change; returns what ends it."""
         return self._feed.listen(callback)
+
+
+def _persistently(
+    begun: Callable[[], AbstractContextManager[Transaction]], work: Callable[[Transaction], Result]
+) -> Result:
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            with begun() as transaction:
+                return work(transaction)
+        except TransactionAborted:
+            time.sleep(0.01 * 3**attempt)
+    with begun() as transaction:
+        return work(transaction)
 
 
 def exact(ledger: Ledger, savepoint_id: str) -> Any:

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from jupyter_flows.engine.desk import Desk
 from jupyter_flows.engine.events import KernelDied
 from jupyter_flows.engine.ledger import Ledger
 from jupyter_flows.errors import StaleLeaseError
-from jupyter_flows.model import Status
+from jupyter_flows.model import ExecutionView, Status
 from jupyter_flows.store import TransactionAborted
 from jupyter_flows.store.sql import SqlStore
+from jupyter_flows.store.transaction import SqlTransaction
 
 from ..store.postgresql import Server
 from .house import House
@@ -278,3 +280,28 @@ def test_a_kernel_that_dies_between_the_claim_and_its_answer(
     assert killed == [view.id]
     assert view.status is Status.ENDED_SUCCESS
     assert house.texts(view.id) == ["before", "after"]
+
+
+def test_a_look_whose_session_is_ended_meanwhile_is_tried_again(
+    tmp_path: Path, postgresql_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, postgresql_server.url(f"t{uuid4().hex}"))
+    house.flow("hello")
+    view = house.engine.start("hello")
+    look = SqlTransaction.view
+    ended: list[int] = []
+
+    def unlucky(self: SqlTransaction, execution_id: str) -> ExecutionView | None:
+        if len(ended) < 2:
+            pid = self._transmission.driver.info.backend_pid
+            with psycopg.connect(house.store.url.replace("+psycopg", "")) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+            ended.append(pid)
+        return look(self, execution_id)
+
+    monkeypatch.setattr(SqlTransaction, "view", unlucky)
+    try:
+        assert house.engine.execution(view.id) == view
+    finally:
+        house.close()
+    assert len(set(ended)) == 2
