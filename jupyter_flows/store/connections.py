@@ -130,10 +130,8 @@ class Connections:
         """Close those that are free; for use later, new ones are opened."""
         for free in (self._readers, self._writers):
             while free:
-                with contextlib.suppress(Exception):
-                    transmission, _ = free.popleft()
-                    transmission.one_by_one()
-                    transmission.connection.close()
+                with contextlib.suppress(IndexError):  # another thread has taken it meanwhile
+                    _close(free.popleft()[0])
 
     def _take(self, free: deque[tuple[Transmission, float]]) -> Transmission:
         while True:
@@ -154,7 +152,10 @@ class Connections:
         if time.monotonic() - used_at >= _IDLE:
             return False
         ear = select.poll()
-        ear.register(transmission.driver.pgconn.socket, select.POLLIN)
+        try:
+            ear.register(transmission.driver.pgconn.socket, select.POLLIN)
+        except Exception:  # it was lost with its last transaction, and has no socket any more
+            return False
         return not ear.poll(0)
 
     def _is_alive(self, transmission: Transmission) -> bool:
@@ -181,8 +182,7 @@ class Connections:
         if len(free) < _KEPT:
             free.append((transmission, time.monotonic()))
         else:
-            transmission.one_by_one()
-            transmission.connection.close()
+            _close(transmission)
 
     @staticmethod
     def _discard(transmission: Transmission) -> None:
@@ -190,6 +190,13 @@ class Connections:
             transmission.connection.invalidate()
         with contextlib.suppress(Exception):
             transmission.connection.close()
+
+
+def _close(transmission: Transmission) -> None:
+    """What was asked of it is done: an error on the way out is nobody's."""
+    with contextlib.suppress(Exception):
+        transmission.one_by_one()
+        transmission.connection.close()
 
 
 def _is_worn(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from ..engine.conftest import postgresql_server
 from ..engine.house import House
-from ..engine.test_faults import assert_once, tell_story
+from ..engine.test_faults import assert_once, tell_story, until_calm
 from ..store.postgresql import Server
 from ..store.proxy import Proxy
 
@@ -105,12 +105,11 @@ def test_a_database_that_is_a_replica_for_a_while_is_waited_for(
             view = house.engine.start("parent")
             await house.until(view.id, lambda view: view.savepoints >= 1)
             await asyncio.to_thread(set_read_only, "on")
-            while worker.trouble is None:
+            while "read-only" not in (worker.trouble or ""):
                 await asyncio.sleep(0.01)
-            assert "read-only" in worker.trouble
             await asyncio.to_thread(set_read_only, "off")
             await house.until(view.id)
-            assert worker.trouble is None
+            await until_calm(worker)
             return view.id
 
     assert_once(house, asyncio.run(main()))

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from jupyter_flows.engine.committer import Chain, Committer
 from jupyter_flows.engine.desk import Desk
 from jupyter_flows.engine.events import KernelDied
 from jupyter_flows.engine.ledger import Ledger
-from jupyter_flows.errors import StaleLeaseError
+from jupyter_flows.engine.worker import Worker
+from jupyter_flows.errors import StaleLeaseError, StoreError
 from jupyter_flows.model import ExecutionView, Status
-from jupyter_flows.store import TransactionAborted
+from jupyter_flows.store import Change, TransactionAborted
 from jupyter_flows.store.sql import SqlStore
 from jupyter_flows.store.transaction import SqlTransaction
 
@@ -123,6 +126,12 @@ def assert_once(house: House, execution_id: str) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+async def until_calm(worker: Worker) -> None:
+    """What was written is seen a moment before the worker knows that it could write it."""
+    while worker.trouble is not None:
+        await asyncio.sleep(0.01)
+
+
 def wait_until(house: House, execution_id: str, wanted: Callable[[Any], bool]) -> Any:
     return asyncio.run(house.until(execution_id, wanted))
 
@@ -155,11 +164,13 @@ def test_a_stopped_worker_that_wakes_up_is_refused(workers: Workers) -> None:
     first = workers.start(lease_seconds=1.0, slots=1)
     view = house.engine.start("slow")
     wait_until(house, view.id, lambda view: view.savepoints == 1)
+    while not (house.root / "first").exists():  # else the kernel of the second worker takes the first's way
+        time.sleep(0.01)
     stop_between_transactions(first, house)
     workers.start(slots=1)
     wait_until(house, view.id, lambda view: view.status.is_final)
-    first.send_signal(signal.SIGCONT)
     gate.open("w").close()  # its kernel goes on now, and makes its call
+    first.send_signal(signal.SIGCONT)
     other = house.engine.start("slow")
     wait_until(house, other.id, lambda view: view.status.is_final)
     assert house.texts(view.id) == ["begun", "written once"]
@@ -216,10 +227,87 @@ def test_a_database_that_is_locked_for_long_is_waited_for(
             holder.execute("ROLLBACK")
             holder.close()
             await house.until(view.id)
-            assert worker.trouble is None
+            await until_calm(worker)
             return view.id
 
     assert_once(house, asyncio.run(main()))
+    house.close()
+
+
+def test_a_worker_stops_although_a_call_waits_for_a_store_that_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_flows.store.sql.BUSY_TIMEOUT", 20)
+    monkeypatch.setattr("jupyter_flows.engine.worker._GIVE_UP", 0.2)
+    house = House(tmp_path, f"sqlite:///{tmp_path}/store.db")
+    gate = house.root / "gate"
+    os.mkfifo(gate)
+    house.flow("child", "Log(text='child')")
+    house.flow(
+        "parent",
+        "Log(text='one')",
+        f"(open({str(gate)!r}).read() or StartFlow(flow='child')) if once(directory + '/first')"
+        " else StartFlow(flow='child')",
+    )
+    calls: list[Chain] = []
+    submit = Committer.submit
+
+    def noted(self: Committer, work: Any, chain: Chain | None = None, is_link: bool = False) -> Any:
+        if chain is not None:
+            calls.append(chain)
+        return submit(self, work, chain, is_link)
+
+    monkeypatch.setattr(Committer, "submit", noted)
+
+    async def main() -> str:
+        async with house.worker() as worker:
+            view = house.engine.start("parent")
+            await house.until(view.id, lambda view: view.savepoints >= 1)
+            holder = sqlite3.connect(tmp_path / "store.db", isolation_level=None, timeout=60)
+            holder.execute("BEGIN IMMEDIATE")
+            calls.clear()
+            await asyncio.to_thread(lambda: gate.open("w").close())
+            while not (calls and worker.trouble):
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(worker.stop(), 120)
+            holder.execute("ROLLBACK")
+            holder.close()
+        async with house.worker():
+            await house.until(view.id)
+            return view.id
+
+    children = house.engine.children(asyncio.run(main()))
+    assert [(child.flow, child.status) for child in children] == [("child", Status.ENDED_SUCCESS)]
+    house.close()
+
+
+def test_a_change_that_could_not_be_read_is_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it is the last one, after which nobody says that there is more."""
+    house = House(tmp_path, f"sqlite:///{tmp_path}/store.db")
+    house.flow("hello")
+    heard = threading.Event()
+    told: list[Change] = []
+    refused: list[str] = []
+    newest = SqlTransaction.changes
+
+    def unlucky(self: SqlTransaction, after: int, limit: int) -> list[Change]:
+        if len(refused) < 2:
+            refused.append("x")
+            raise StoreError("the store is away")
+        return newest(self, after, limit)
+
+    def listen(change: Change) -> None:
+        told.append(change)
+        heard.set()
+
+    house.engine.on_change(listen)
+    monkeypatch.setattr(SqlTransaction, "changes", unlucky)
+    view = house.engine.start("hello")
+    assert heard.wait(60)
+    assert len(refused) == 2
+    assert {change.execution_id for change in told} == {view.id}
     house.close()
 
 
