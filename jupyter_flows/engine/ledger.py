@@ -402,10 +402,13 @@ class Ledger:
         for worker_id in worker_ids:
             self.transaction.delete_worker(worker_id)
 
-    def reap_expired(self, own_id: str, limit: int) -> None:
-        """Set free what others let expire. A worker trusts its own claims: it checks them itself."""
+    def reap_expired(
+        self, own_id: str, limit: int, is_over: Callable[[Execution], bool] = lambda _: True
+    ) -> None:
+        """Set free what others let expire by the calendar, if `is_over` says so too. A worker trusts its own
+        claims: it checks them itself."""
         for execution in self.transaction.expired(self.now, limit):
-            if execution.worker_id != own_id:
+            if execution.worker_id != own_id and is_over(execution):
                 self.advance(execution, WorkerGone(at=self.now))
 
     # --- instructions for the store

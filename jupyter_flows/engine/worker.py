@@ -676,7 +676,7 @@ class Worker:
         def work(ledger: Ledger) -> list[WorkerRecord]:
             dead, living = self._neighbours.sorted(ledger)
             ledger.give_up(dead)
-            ledger.reap_expired(self.id, 100)
+            ledger.reap_expired(self.id, 1000, self._neighbours.is_over)
             return living
 
         while not self._is_stopping:
