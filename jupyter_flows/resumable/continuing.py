@@ -310,12 +310,24 @@ def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
     missing = variant.needed - {*names, CELLS}
     if missing:
         raise Refused("a value that waits in the middle of an expression was not kept")
-    _checked.add(key)
-    if check_only:
+    if check_only and _is_shallow(frame.steps):
+        _checked.add(key)
         return None
-    found = _compile(unit, scope, variant, frame, names)
+    try:
+        found = _compile(unit, scope, variant, frame, names)
+    except (SyntaxError, RecursionError):
+        raise Refused("it is nested so deep that Python refuses the code that would go on from there") from None
     _variants[key] = found
     return found
+
+
+def _is_shallow(steps: Steps) -> bool:
+    """Whether so few blocks lie around a place that Python surely compiles what goes on from it."""
+    return sum(name in _BLOCKS for name, _ in steps) <= _FEW_BLOCKS and len(steps) < _FEW_STEPS
+
+
+_BLOCKS = frozenset({"body", "orelse", "handlers", "finalbody"})
+_FEW_BLOCKS, _FEW_STEPS = 9, 100
 
 
 def _compile(

@@ -15,6 +15,7 @@ import sys
 import types
 from typing import Any
 
+from . import groups
 from .operations import OPERATIONS, finished
 
 MARK = "\0resumable "
@@ -102,6 +103,10 @@ def _settle(error: BaseException) -> None:
     error.__cause__ = cause
     error.__context__ = context
     error.__suppress_context__ = suppress
+
+
+def _take_group(state: Any) -> None:
+    _raise_again(groups.taken(state))
 
 
 def _entered(manager: Any) -> Any:
@@ -283,6 +288,11 @@ HELPERS: dict[str, Any] = {
     "exception": sys.exception,
     "uncatchable": _current_uncatchable,
     "narrowed": _narrowed,
+    "group begun": groups.begun,
+    "group matched": groups.matched,
+    "group taken": _take_group,
+    "group collected": groups.collected,
+    "group left": groups.left,
     "display": _display,
     "visible": _visible,
     "shown": _shown,

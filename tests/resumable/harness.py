@@ -386,9 +386,11 @@ def go_on_to_next(data: bytes) -> tuple[Result | None, Stop | None]:
 
     runner = new_runner(on_call)
     result = None
-    with contextlib.suppress(Outcome):
+    try:
         result = runner.go_on(data)
-    # An error of a `finally` block may have taken the place of Outcome.
+    except BaseException:  # Outcome, an error of a `finally` block in its place, or a group that holds it
+        if not found:
+            raise
     return (None, found[0]) if found else (result, None)
 
 
