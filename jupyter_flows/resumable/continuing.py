@@ -316,7 +316,9 @@ def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
     try:
         found = _compile(unit, scope, variant, frame, names)
     except (SyntaxError, RecursionError):
-        raise Refused("it is nested so deep that Python refuses the code that would go on from there") from None
+        raise Refused(
+            "it is nested so deep that Python refuses the code that would go on from there"
+        ) from None
     _variants[key] = found
     return found
 

@@ -8,9 +8,9 @@ A clause with a call in it is written out (`normalising`) as an `if` around an o
                                        except BaseException as e: .settle(exception()); BODY
                                    except BaseException: .collected(.g, exception())
 
-and after the last clause what remains is raised. What is known meanwhile is a plain list, so that any savepoint
-can keep it: the exception that was caught, what no clause has matched yet, what the last one matched, and what
-the clauses raised. The rules are those of the language reference, and of `_PyExc_PrepReraiseStar`.
+and after the last clause what remains is raised. What is known meanwhile is a plain list, so that any
+savepoint can keep it: the exception that was caught, what no clause has matched yet, what the last one
+matched, and what the clauses raised.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def taken(state: State) -> BaseException:
 
 
 def collected(state: State, error: BaseException) -> None:
-    """A clause has raised this; whether it is a part as it was is told now, for a savepoint may lose traces."""
+    """A clause has raised this. Whether it is a part as it was is told now: a savepoint may lose traces."""
     state[_RAISED].append((error, _is_part(error, state[_CAUGHT])))
 
 

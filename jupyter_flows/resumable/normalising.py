@@ -127,6 +127,7 @@ class _Lowering:
         self._scopes = scopes
         self._prefix = prefix
         self._frame = Frame(Scope(ast.Module([], []), None, "module"), "")
+        self._keeping: set[ast.ExceptHandler] = set()  # that keep their exception already
 
     # --- scopes ----------------------------------------------------------------------------------
 
@@ -598,15 +599,17 @@ class _Lowering:
             clauses.append(self._clause(handler, state, matched))
             clear += build.forget(matched, last)
         clauses.append(build.assign(rest, build.helper("group left", build.load(state, last), at=last), last))
-        clauses.append(ast.copy_location(ast.If(build.load(rest, last), self._raised_as_is(rest, last), []), last))
+        clauses.append(
+            ast.copy_location(ast.If(build.load(rest, last), self._raised_as_is(rest, last), []), last)
+        )
         for name in (rest, state, kept):
             clear += build.forget(name, last)
-        every = ast.ExceptHandler(None, None, [_kept_exception(kept, first), build.finally_(clauses, clear, first)])
-        caught = ast.copy_location(every, first)
+        body: list[ast.stmt] = [_kept_exception(kept, first), build.finally_(clauses, clear, first)]
+        caught = ast.copy_location(ast.ExceptHandler(None, None, body), first)
+        self._keeping.add(caught)
         return ast.copy_location(ast.Try(node.body, [caught], node.orelse, node.finalbody), node)
 
-    @staticmethod
-    def _clause(handler: ast.ExceptHandler, state: str, name: str) -> ast.If:
+    def _clause(self, handler: ast.ExceptHandler, state: str, name: str) -> ast.If:
         """One clause; no more blocks in each other than it needs: CPython allows about 20."""
         assert handler.type is not None
         kinds = build.helper("narrowed", handler.type, at=handler.type)
@@ -614,6 +617,7 @@ class _Lowering:
         take = build.expression(build.helper("group taken", build.load(state, handler), at=handler))
         settle = build.expression(build.helper("settle", build.load(name, handler), at=handler))
         body = _catching_all(handler.name, [_kept_exception(name, handler), settle, *handler.body], handler)
+        self._keeping.add(body)
         inner = ast.copy_location(ast.Try([take], [body], [], []), handler)
         at = handler.body[-1]
         error = build.helper("exception", at=at)
@@ -653,7 +657,7 @@ class _Lowering:
 
     def _handler(self, handler: ast.ExceptHandler) -> ast.ExceptHandler:
         self._frame.at = handler
-        if _keeps_exception(handler) or not any(self._suspends(one) for one in handler.body):
+        if handler in self._keeping or not any(self._suspends(one) for one in handler.body):
             handler.body = self.block(handler.body)
             return handler
         at = handler.body[0]
@@ -689,12 +693,6 @@ class _Lowering:
 
 def _kept_exception(name: str, at: ast.AST) -> ast.Assign:
     return build.assign(name, build.helper("exception", at=at), at)
-
-
-def _keeps_exception(handler: ast.ExceptHandler) -> bool:
-    first = handler.body[0]
-    target = first.targets[0] if isinstance(first, ast.Assign) else None
-    return isinstance(target, ast.Name) and is_temporary(target.id) and ".e" in target.id
 
 
 def _catching_all(name: str | None, body: list[ast.stmt], at: ast.AST) -> ast.ExceptHandler:

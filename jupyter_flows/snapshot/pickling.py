@@ -75,6 +75,8 @@ class Saving:
         #: Classes and functions kept by value: they are state like any other object.
         self.by_value: dict[int, Any] = {}
         self.missing: list[Missing] = []
+        #: Exceptions, by id, that the group which holds them gives their state.
+        self.bare: dict[int, BaseException] = {}
 
     def keep_memory(self, owner: Any, memory: memoryview, line_bytes: int) -> int:
         """Keep the memory of `owner` outside of the stream; returns its number for `loaded_memory`."""

@@ -55,6 +55,7 @@ class FlowPickler(cloudpickle.Pickler):
         super().__init__(file, protocol=5)
         self._namespace = namespace
         self.units: set[str] = set()
+        self._bare: set[int] = set()
 
     def persistent_id(self, obj: Any) -> Any:
         return NAMESPACE if obj is self._namespace else None
@@ -67,7 +68,7 @@ class FlowPickler(cloudpickle.Pickler):
         if isinstance(obj, types.CellType):
             return resumable.reduce_cell(obj)
         if isinstance(obj, BaseException):
-            return _reduce_error(obj)
+            return _reduce_error(obj, self._bare)
         if isinstance(obj, types.TracebackType):
             return _no_traceback, ()  # keeping what can be read of one is the snapshot's part
         if isinstance(obj, functools.cached_property):
@@ -97,11 +98,25 @@ class FlowPickler(cloudpickle.Pickler):
         return super().reducer_override(obj)
 
 
-def _reduce_error(error: BaseException) -> Any:
+def _reduce_error(error: BaseException, bare: set[int]) -> Any:
     reduced = error.__reduce_ex__(5)
     assert isinstance(reduced, tuple)
-    kept = (error.__dict__, error.__context__, error.__cause__, error.__suppress_context__)
-    return (*reduced[:2], kept, None, None, _restore_error)
+    if id(error) in bare:  # the group that it is a part of brings its state
+        return reduced[:2]
+    parts = _parts(error)
+    bare.update(map(id, parts))
+    return (*reduced[:2], [(one, _state(one)) for one in (error, *parts)], None, None, _restore_errors)
+
+
+def _state(error: BaseException) -> tuple[Any, ...]:
+    return error.__dict__, error.__context__, error.__cause__, error.__suppress_context__
+
+
+def _parts(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        found += [one, *_parts(one)]
+    return found
 
 
 def _cached_property(function: Any, name: str) -> Any:
@@ -114,9 +129,10 @@ def _no_traceback() -> None:
     return None
 
 
-def _restore_error(error: BaseException, kept: Any) -> None:
-    state, error.__context__, error.__cause__, error.__suppress_context__ = kept
-    error.__dict__.update(state)
+def _restore_errors(_: BaseException, kept: list[Any]) -> None:
+    for error, state in kept:
+        own, error.__context__, error.__cause__, error.__suppress_context__ = state
+        error.__dict__.update(own)
 
 
 class FlowUnpickler(pickle.Unpickler):

@@ -301,6 +301,31 @@ work()
     assert edited(old, new).printed == "caught ZeroDivisionError\n"
 
 
+GROUPS = """
+def work():
+    try:
+        raise ExceptionGroup("all", [ValueError(7), KeyError(1)])
+    except* ValueError as errors:
+        y = point(1)
+        print(y, errors.exceptions)
+    except* KeyError:
+        print('key')
+try:
+    work()
+except Exception as error:
+    print(repr(error))
+"""
+
+
+def test_in_a_clause_of_a_group() -> None:
+    new = GROUPS.replace("y = point(1)\n", "y = point(1)\n        y += 1\n        print('new')\n")
+    new = new.replace("def work():\n", "def work():\n    x = 0\n    for i in [point(i) for i in []]: pass\n")
+    new = new.replace("print('key')", "raise")
+    result = edited(GROUPS, new)
+    printed = "new\n2 (ValueError(7),)\nExceptionGroup('all', [KeyError(1)])\n"
+    assert (result.error, result.printed) == (None, printed)
+
+
 def test_the_branch_it_is_in_may_have_another_condition() -> None:
     old = """
 def work(x):

@@ -169,3 +169,22 @@ def test_what_a_library_gives_to_all_its_objects_links_none_of_them(session: Ses
     after = session.load()
     assert after["first"].axes[0] is after["axes"]
     assert len(after["second"].axes[0].lines) == 1
+
+
+def test_an_exception_of_a_group_that_has_the_group_as_its_context(session: Session) -> None:
+    after = session.after("""
+        try:
+            try:
+                raise ExceptionGroup('all', [ValueError(1), ExceptionGroup('in', [KeyError(2)])])
+            except ExceptionGroup as caught:
+                group = caught
+                raise caught.exceptions[1].exceptions[0]
+        except KeyError as error:
+            one = error
+            one.add_note('noted')
+    """)
+    group, one = after["group"], after["one"]
+    assert group.exceptions[1].exceptions[0] is one
+    assert one.__context__ is group
+    assert one.__notes__ == ["noted"]
+    assert repr(group.exceptions[0]) == "ValueError(1)"

@@ -16,11 +16,24 @@ _ORDERED: OrderedDict[Any, Any] = OrderedDict()
 
 
 @builtin(BaseException, subclasses=True)
-def _reduce_exception(error: BaseException, _: Saving) -> Any:
+def _reduce_exception(error: BaseException, saving: Saving) -> Any:
     reduced = error.__reduce_ex__(PROTOCOL)
     if not isinstance(reduced, tuple):
         return reduced
     made_by_default = type(error).__reduce__ is _reduce_of_base(type(error))
+    maker = (_make_exception, (type(error), *error.args)) if made_by_default else (reduced[0], reduced[1])
+    if id(error) in saving.bare:  # the group that it is a part of brings its state
+        return maker
+    state = _state_of(error, reduced)
+    if isinstance(error, BaseExceptionGroup):
+        parts = _parts(error)
+        saving.bare.update({id(one): one for one in parts})
+        reductions = [(one, one.__reduce_ex__(PROTOCOL)) for one in parts]
+        state["parts"] = [(one, _state_of(one, made)) for one, made in reductions if isinstance(made, tuple)]
+    return *maker, state, None, None, _set_exception
+
+
+def _state_of(error: BaseException, reduced: tuple[Any, ...]) -> dict[str, Any]:
     state = {
         "state": reduced[2] if len(reduced) > 2 else None,
         "cause": error.__cause__,
@@ -30,11 +43,18 @@ def _reduce_exception(error: BaseException, _: Saving) -> Any:
     }
     if isinstance(error, AttributeError | NameError | ImportError):  # pickle drops some, by version
         state["names"] = {name: getattr(error, name) for name in _NAMES if hasattr(error, name)}
-    if made_by_default:
-        maker: tuple[Any, ...] = (_make_exception, (type(error), *error.args))
-    else:
-        maker = (reduced[0], reduced[1])
-    return *maker, state, None, None, _set_exception
+    return state
+
+
+def _parts(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    """All exceptions in a group and its groups. They mostly know it as their context, and it is made of them.
+
+    So they are made bare first, then the group of them, and then each gets its state.
+    """
+    found: list[BaseException] = []
+    for one in group.exceptions:
+        found += [one, *(_parts(one) if isinstance(one, BaseExceptionGroup) else [])]
+    return found
 
 
 _NAMES = ("name", "obj", "path", "name_from")
@@ -73,6 +93,8 @@ def _set_exception(error: BaseException, state: dict[str, Any]) -> None:
     traceback = state["traceback"]
     # Places, in savepoints made before tracebacks were objects of their own.
     error.__traceback__ = _make_traceback(traceback) if isinstance(traceback, tuple) else traceback
+    for part, its_state in state.get("parts", ()):
+        _set_exception(part, its_state)
 
 
 # A traceback's frames cannot be kept with all that they hold; what people and loggers read of it can.
