@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError
 
 _TABLE = """
 CREATE TABLE audit (
@@ -26,6 +27,14 @@ _POSTGRESQL = (
     f"CREATE FUNCTION audit() RETURNS trigger AS $$ BEGIN {_INSERT} RETURN NEW; END $$ LANGUAGE plpgsql",
     "CREATE TRIGGER audit AFTER UPDATE ON executions FOR EACH ROW EXECUTE FUNCTION audit()",
 )
+_TABLES_CHECKED = """
+SELECT relname, blkno, offnum, msg FROM pg_class, LATERAL verify_heapam(pg_class.oid)
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
+_INDEXES = """
+SELECT relname AS name FROM pg_class JOIN pg_am ON pg_am.oid = relam
+WHERE relkind = 'i' AND amname = 'btree' AND relnamespace = 'public'::regnamespace
+"""
 
 
 class Audit:
@@ -73,6 +82,8 @@ class Audit:
         if self.is_sqlite:
             found += [f"integrity: {row[0]}" for row in self.rows("PRAGMA integrity_check") if row[0] != "ok"]
             found += [f"foreign key: {tuple(row)}" for row in self.rows("PRAGMA foreign_key_check")]
+        else:
+            found += self._corrupted()
         checks = {
             "a child without its parent": "SELECT id FROM executions WHERE parent_id IS NOT NULL "
             "AND parent_id NOT IN (SELECT id FROM executions)",
@@ -87,6 +98,20 @@ class Audit:
         }
         for what, statement in checks.items():
             found += [f"{what}: {row[0]}" for row in self.rows(statement)]
+        return found
+
+    def _corrupted(self) -> list[str]:
+        """What PostgreSQL's amcheck says of each table, and of each index and the rows that it must hold."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS amcheck")
+        found = [f"integrity: {tuple(row)}" for row in self.rows(_TABLES_CHECKED)]
+        indexes = [row.name for row in self.rows(_INDEXES)]
+        assert len(indexes) > 20, indexes
+        for index in indexes:
+            try:
+                self.rows(f"SELECT bt_index_parent_check('{index}', true)")
+            except DBAPIError as error:
+                found.append(f"integrity: index {index}: {error.orig}")
         return found
 
     def close(self) -> None:
