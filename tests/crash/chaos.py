@@ -57,7 +57,7 @@ class Chaos:
         *,
         workers: int = 3,
         database: postgresql.Server | None = None,
-        with_server: bool = True,
+        servers: int = 2,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.chance = random.Random(seed)
@@ -77,7 +77,7 @@ class Chaos:
         self.workers: list[Victim] = [
             WorkerProcess(f"worker{n}", directory, url, self.root, options) for n in range(workers)
         ]
-        self.servers = [JupyterServer("server", directory, url, self.root)] if with_server else []
+        self.servers = [JupyterServer(f"server{n}", directory, url, self.root) for n in range(servers)]
         self.accepted: dict[str, tuple[str, dict[str, Any]]] = {}
         #: Executions that a person has interfered with: they end somehow.
         self.touched: set[str] = set()
@@ -136,7 +136,7 @@ class Chaos:
             inputs = {"token": key, "url": self.service.url, "children": children, "sleep": 0.4}
         elif flow == "counting":
             inputs = {"count": self.chance.choice([5, 20, 40])}
-        for server in self.servers:
+        for server in self.chance.sample(self.servers, len(self.servers)):
             with contextlib.suppress(httpx.HTTPError, KeyError):
                 answer = server.http.post("executions", json={"flow": flow, "inputs": inputs, "key": key})
                 self.accepted[answer.raise_for_status().json()["id"]] = (flow, inputs)
@@ -165,7 +165,7 @@ class Chaos:
             (1.5, self._a_person_interferes),
         ]
         if self.servers:
-            faults += [(1, self._kill_the_server), (0.7, self._freeze_the_server)]
+            faults += [(1, self._kill_a_server), (0.7, self._freeze_a_server)]
         if self.database is not None:
             faults += [(1.5, self._kill_the_database), (1, self._freeze_the_database)]
         fault = self.chance.choices([one for _, one in faults], [weight for weight, _ in faults])[0]
@@ -224,14 +224,13 @@ class Chaos:
         for victim in self.victims:
             victim.start()
 
-    def _kill_the_server(self) -> None:
-        for server in self.servers:
-            server.kill()
-            server.start()
+    def _kill_a_server(self) -> None:
+        server = self.chance.choice(self.servers)
+        server.kill()
+        server.start()
 
-    def _freeze_the_server(self) -> None:
-        for server in self.servers:
-            self._frozen(server, 20, 1.0)
+    def _freeze_a_server(self) -> None:
+        self._frozen(self.chance.choice(self.servers), 20, 1.0)
 
     def _kill_the_database(self) -> None:
         assert self.database is not None
