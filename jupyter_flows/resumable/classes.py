@@ -22,6 +22,7 @@ from typing import Any
 
 from . import build
 from .operands import Refused, definition_parts, part_at, put_at
+from .scopes import Scope
 from .temporaries import CELL_OF_CLASS, SUPER, WRAPPER, is_temporary
 from .walking import children, walk
 
@@ -91,13 +92,19 @@ def _with_own_class(body: list[ast.stmt], cell: str) -> list[ast.stmt]:
     return [own.visit(copy.deepcopy(one)) for one in body]
 
 
-def unreached(node: ast.ClassDef) -> list[ast.stmt]:
-    """The whole body, never run: Python 3.13 lists the attributes that all functions of a class assign."""
-    body = [one for one in node.body if not isinstance(one, ast.Global | ast.Nonlocal)]
-    if sys.version_info < (3, 13) or not body:
-        return []
-    if has_cell(node):
-        body = _with_own_class(body[1:], node.temporaries + CELL_OF_CLASS)
+def unreached(node: ast.ClassDef, around: Scope) -> list[ast.stmt]:
+    """What says, and is never run, which names are the class's own: statements that are gone have bound some.
+
+    It is the whole body on Python 3.13, which lists the attributes that all functions of a class assign.
+    """
+    if sys.version_info < (3, 13):
+        names = next(one.local_names for one in around.inside() if one.node is node)
+        own = sorted(name for name in names if not is_temporary(name))
+        body: list[ast.stmt] = [build.assign(name, build.constant(None, node), node) for name in own]
+    else:
+        body = [one for one in node.body if not isinstance(one, ast.Global | ast.Nonlocal)]
+        if has_cell(node):
+            body = _with_own_class(body[1:], node.temporaries + CELL_OF_CLASS)  # type: ignore[attr-defined]
     return [ast.copy_location(ast.If(build.constant(False, node), body, []), node)] if body else []
 
 

@@ -236,7 +236,8 @@ class Variant:
             self.needed.add(maker.id)
             body = classes.with_cell(body, own + CELL_OF_CLASS, maker)
         settle = build.expression(build.helper("class settled", names, at=node))
-        body = [*classes.declarations(node, body, is_module), settle, *classes.unreached(node), *body]
+        unreached = classes.unreached(node, self._scope.names)
+        body = [*classes.declarations(node, body, is_module), settle, *unreached, *body]
         self.inside |= classes.temporaries_of(body)
         fresh.keywords = [classes.keywords_of(fresh, names)]
         fresh.body = body
