@@ -29,6 +29,12 @@ def call(function: str, *arguments: ast.expr, at: ast.AST) -> ast.Call:
     return ast.copy_location(ast.Call(load(function, at), list(arguments), []), at)
 
 
+def async_iterator(source: ast.expr) -> ast.expr:
+    """What gives the items of an `async for`. The flow's own frame calls its `__aiter__`."""
+    begin = ast.copy_location(ast.Call(helper("async begin", source, at=source), [], []), source)
+    return helper("async following", begin, at=source)
+
+
 def assign(name: str, value: ast.expr, at: ast.AST) -> ast.Assign:
     return ast.copy_location(ast.Assign([store(name, at)], value), at)
 

@@ -28,7 +28,7 @@ from .rebuilding import (
     Variant,
     function_tree,
 )
-from .temporaries import is_temporary
+from .temporaries import is_temporary, shown_name
 from .walking import located
 
 GENERATOR = ".generator"  # the generator object that a frame belongs to
@@ -344,13 +344,13 @@ def _compile(
         tree = function_tree(scope, variant, unpacked, list(frame.cells), scope.names.is_generator)
         code = unit.compiled(tree)
         inside = f"{_main(code).co_qualname}.<locals>."
-        code = _renamed(code, inside, f"{frame.function}.<locals>.")
+        code = _renamed(code, inside, f"{shown_name(frame.function)}.<locals>.")
         main = _main(code)
     compiled = Compiled(unit, scope, main, tree, variant.flags, code, frame.role)
     units.register_codes(code, unit, compiled)
     if main is not code:
-        name = frame.function.rpartition(".")[2]
-        compiled.code = main.replace(co_name=name, co_qualname=frame.function)
+        qualified = shown_name(frame.function)
+        compiled.code = main.replace(co_name=qualified.rpartition(".")[2], co_qualname=qualified)
         units.register_codes(compiled.code, unit, compiled)
     return compiled
 
@@ -407,7 +407,7 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
     function = types.FunctionType(
         compiled.code, namespace, compiled.code.co_name, compiled.arguments([state]), closure or None
     )
-    function.__qualname__ = frame.function
+    function.__qualname__ = compiled.code.co_qualname
     return function
 
 

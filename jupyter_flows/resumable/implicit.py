@@ -383,8 +383,21 @@ class Implicit(ast.NodeTransformer):
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:
         self.generic_visit(node)
+        return self._asynchronous(node)
+
+    def of_comprehension(self, node: ast.AsyncFor, is_first: bool) -> list[ast.stmt]:
+        """A loop in a function that was a comprehension; the first goes over what the function was given."""
+        before, self._is_function = self._is_function, True
+        loop = self._asynchronous(node, is_first)
+        self._is_function = before
+        return loop
+
+    def _asynchronous(self, node: ast.AsyncFor, is_iterator: bool = False) -> list[ast.stmt]:
         at = node.iter
         following, item, goes_on = (self._new_name(letter, node) for letter in "IVO")
+        if is_iterator:
+            assert isinstance(at, ast.Name)
+            following = at.id
         call = ast.copy_location(ast.Await(build.call(following, at=at)), at)
         over = ast.ExceptHandler(build.constant(MARK + "async end", at), None, [])
         over.body = [build.assign(goes_on, build.constant(False, at), at)]
@@ -394,8 +407,9 @@ class Implicit(ast.NodeTransformer):
         pull.orelse = [*bind, *build.forget(item, at), *node.body]
         loop = ast.While(build.load(goes_on, at), [ast.copy_location(pull, node)], node.orelse)
         ends = [*build.forget(following, at), *build.forget(goes_on, at)]
+        first = [] if is_iterator else [build.assign(following, build.async_iterator(at), at)]
         return [
-            build.assign(following, build.helper("async iterator", at, at=at), at),
+            *first,
             build.assign(goes_on, build.constant(True, at), at),
             build.finally_([ast.copy_location(loop, node)], ends, node),
         ]

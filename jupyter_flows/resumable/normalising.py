@@ -98,7 +98,7 @@ def normalise(
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
-    tree.body = Lifter(suspends, foreseen, implicit.used).block(tree.body)
+    tree.body = Lifter(suspends, foreseen, implicit).block(tree.body)
     scopes = analyse(tree)
     suspends = Suspension(_bound_names(scopes), tree)
     _Lowering(suspends, scopes, prefix).module(tree)

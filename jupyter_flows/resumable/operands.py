@@ -140,8 +140,8 @@ class Suspension:
             return not value.startswith((OPERATION, CONSUMER))
         if isinstance(function, ast.Name):
             is_super = function.id == "super" and not node.args
-            makes_generator = function.id.startswith(".genexpr")
-            return function.id in self._safe or is_super or makes_generator
+            makes_one = function.id.startswith((".genexpr", ".lambda"))
+            return function.id in self._safe or is_super or makes_one
         return False
 
     def __call__(self, node: ast.AST | None) -> bool:

@@ -229,15 +229,23 @@ def _bound_method(subject: Any, name: str) -> Any:
     return None
 
 
-def _following(source: Any) -> Any:
-    """What gives the items of an `async for`, one awaitable after the other."""
+def _following_from(source: Any) -> Any:
+    """The `__aiter__` of what an `async for` goes over, bound: it is called by normalised code."""
     begin = _bound_method(source, "__aiter__")
     if begin is None:
         kind = type(source).__qualname__
         raise TypeError(f"'async for' requires an object with __aiter__ method, got {kind}")
-    following = _bound_method(begin(), "__anext__")
+    return begin
+
+
+def _following(iterator: Any) -> Any:
+    """What gives the items of an `async for`, one awaitable after the other."""
+    following = _bound_method(iterator, "__anext__")
     if following is None:
-        raise TypeError("'async for' received an object from __aiter__ that does not implement __anext__")
+        kind = type(iterator).__qualname__
+        raise TypeError(
+            f"'async for' received an object from __aiter__ that does not implement __anext__: {kind}"
+        )
     return following
 
 
@@ -275,7 +283,9 @@ HELPERS: dict[str, Any] = {
     "end": _end,
     "manager": _managing,
     "async manager": _managing_async,
-    "async iterator": _following,
+    "async iterator": lambda source: _following(_following_from(source)()),  # of rules before 12
+    "async begin": _following_from,
+    "async following": _following,
     "type": type,
     "is uncatchable": _is_uncatchable,
     "any error": BaseException,
@@ -310,6 +320,12 @@ class UnknownHelper(LookupError):
 _CELL = re.compile(rf"\.(\w+\.)*c\d+\.{CELL_OF_CLASS}")
 _HAVE_CELLS = ("<variant>", WRAPPER)
 _LIFTED = re.compile(r"(^|\.)\.(listcomp|setcomp|dictcomp|genexpr)\d+")
+_MAKES_LAMBDA = re.compile(r"\.lambda\d+\.<locals>\.")
+
+
+def shown_name(name: str) -> str:
+    """A function's name, qualified or not, as people see it: ``f.<locals>.<listcomp>``."""
+    return _LIFTED.sub(r"\1<\2>", _MAKES_LAMBDA.sub("", name))
 
 
 def _late(name: str) -> Any:
@@ -355,10 +371,8 @@ def with_helpers(code: types.CodeType) -> types.CodeType:
         code = code.replace(co_names=tuple("super" if one == SUPER else one for one in code.co_names))
     if code.co_name == WRAPPER:
         code = code.replace(co_name="<module>", co_qualname="<module>")
-    if _LIFTED.search(code.co_qualname):
-        code = code.replace(
-            co_name=_LIFTED.sub(r"\1<\2>", code.co_name), co_qualname=_LIFTED.sub(r"\1<\2>", code.co_qualname)
-        )
+    if shown_name(code.co_qualname) != code.co_qualname:
+        code = code.replace(co_name=shown_name(code.co_name), co_qualname=shown_name(code.co_qualname))
     return code.replace(co_consts=tuple(constants)) if changed else code
 
 
