@@ -17,7 +17,10 @@ IS_DAMAGED = "the savepoint is damaged"
 
 
 def with_offer(store: Store, error: ErrorInfo | None) -> ErrorInfo | None:
-    """The error of an execution, with the savepoint to restore if it ended for a damaged one."""
+    """The error of an execution, with the savepoint to restore if it ended for a damaged one.
+
+    Then no code of the flow ran, and the traceback would show ours: it is left out.
+    """
     if error is None or error.type != "SavepointError" or IS_DAMAGED not in error.message:
         return error
     savepoint_id = error.ids.get("savepoint_id")
@@ -26,9 +29,9 @@ def with_offer(store: Store, error: ErrorInfo | None) -> ErrorInfo | None:
     except EngineException:
         whole = None
     if whole is None:
-        return replace(error, message=f"{error.message}. No savepoint before it is whole")
+        return replace(error, traceback="", message=f"{error.message}. No savepoint before it is whole")
     offer = f"The newest whole one before it is number {whole.number}: `jupyter flows restore {whole.id}`"
-    return replace(error, message=f"{error.message}. {offer}")
+    return replace(error, traceback="", message=f"{error.message}. {offer}")
 
 
 def newest_whole(store: Store, savepoint_id: str) -> SavepointView | None:

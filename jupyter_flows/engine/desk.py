@@ -371,14 +371,16 @@ class Desk:
             await kernel.stop("this kernel has no execution")
             return
         epoch = session.epoch if session.is_notebook else message.epoch
-        ended_with = message.error
+        ended_with, told = message.error, message.message
         if ended_with is not None:
             ended_with = await asyncio.to_thread(with_offer, self._engine.store, ended_with)
+            if ended_with is not message.error and ended_with is not None:
+                told = f"{ended_with.type}: {ended_with.message}"
 
         def work(ledger: Ledger) -> None:
             execution = self._held(ledger, session, epoch)
             ledger.transaction.put_cells(execution.id, message.cells)
-            event = FlowEnded(at=ledger.now, status=message.status, message=message.message, error=ended_with)
+            event = FlowEnded(at=ledger.now, status=message.status, message=told, error=ended_with)
             ledger.advance(execution, event)
 
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,41 @@ def test_a_restored_flow_has_its_variables(family: House) -> None:
             assert again.status is Status.ENDED_SUCCESS, again.error
             assert again.output_value["total"] == 6
             assert len(family.engine.children(view.id)) == 3
+
+    asyncio.run(main())
+
+
+def test_a_damaged_savepoint_is_refused_and_the_newest_whole_one_is_named(house: House) -> None:
+    (house.root / "flow.py").write_text(
+        "import random\n"
+        "def handler(system, this):\n"
+        "    this.create_savepoint('small')\n"
+        "    large = random.Random(1).randbytes(300_000)\n"
+        "    this.create_savepoint('large')\n"
+    )
+
+    async def main() -> None:
+        async with house.worker(kernel_command=None):
+            view = await house.until(house.engine.start("flow").id)
+            small, large = house.engine.savepoints(view.id)
+            assert house.store.chunk_directory is not None
+            files = [one for one in Path(house.store.chunk_directory).rglob("*") if one.is_file()]
+            file = max(files, key=lambda one: one.stat().st_size)
+            content = bytearray(file.read_bytes())
+            content[1000] ^= 1
+            file.write_bytes(content)
+            house.engine.restore(large.id)
+            refused = await house.until(view.id)
+            assert refused.status is Status.ENDED_ERROR
+            assert refused.error is not None
+            assert refused.error.traceback == ""
+            for text in (refused.message, refused.error.message):
+                assert text is not None
+                assert f"the chunk {file.name} is damaged" in text
+                assert "lost are large" in text
+                assert f"`jupyter flows restore {small.id}`" in text
+            house.engine.restore(small.id)
+            assert (await house.until(view.id)).status is Status.ENDED_SUCCESS
 
     asyncio.run(main())
 
