@@ -23,6 +23,8 @@ from typing import Any, Protocol
 #: How long the zygote may take for its imports, and for one fork: seconds.
 READY_TIMEOUT = 60.0
 FORK_TIMEOUT = 20.0
+#: How long one that has closed its output may take to end: seconds.
+END_TIMEOUT = 2.0
 #: So many zygotes in a row may end without having given a kernel.
 MOST_DEATHS = 3
 #: The return code of a kernel whose zygote died before it.
@@ -147,6 +149,9 @@ class Zygote:
         while self._process is not None and self.is_usable:
             process = self._process
             await self._read(process)
+            with contextlib.suppress(TimeoutError):
+                # asyncio loses the exit status of a process that ends while it is killed, and says so.
+                await asyncio.wait_for(process.wait(), END_TIMEOUT)
             self._kill(process)  # one that only closed its output cannot be heard
             await process.wait()
             self._lost()
