@@ -2,8 +2,10 @@
 
 Every variable is pickled by itself first. What the pickler's memo then holds of two variables at once is
 shared between them, and if that is more than a constant they are pickled again together. A group found
-earlier is tried as a whole first, and taken as it is when not a byte of it changed, so a steady state is
-pickled once. A link too many costs little: large buffers and pieces are chunks of their own anyway.
+earlier is tried as a whole first, unless it is known to change, and taken as it is when not a byte of it
+changed, so a steady state is pickled once. Where one variable of a group has many objects, the others are put
+behind its stream, which is made once. A link too many costs little: large buffers and pieces are chunks of
+their own anyway.
 
 Groups that are watched and were not touched (see `watching`) are not pickled at all. What is pickled is
 looked for in them by address, so new sharing is found.
@@ -30,7 +32,7 @@ from .pickling import PROTOCOL, GroupPickler, Pickled
 from .references import is_importable, module_name
 from .standing import is_seen_by_nobody, look_again
 from .unchanging import Unchanging
-from .untouched import watching
+from .untouched import MANY_OBJECTS, watching
 
 if TYPE_CHECKING:
     from .watching import Watched
@@ -93,11 +95,13 @@ def find_groups(
     pickler: GroupPickler,
     earlier: Sequence[Group],
     is_stored: Callable[[Group], bool],
+    is_quiet: Callable[[], bool],
     private: Collection[str] = (),
 ) -> tuple[list[Found], list[Kept]]:
     """The groups of these variables: those that were pickled, and those that are as they were.
 
     Arguments: `earlier`, the groups of the savepoint before; `is_stored`, whether one's bytes are there;
+    `is_quiet`, whether nothing can have changed since the save began;
     `private`, names of variables no part of which is an object of another one.
     """
     look_again()
@@ -106,7 +110,12 @@ def find_groups(
     kept = [Kept(group, watched) for group, watched in untouched]
     same = {name for one in kept for name in one.names}
     others = {name: value for name, value in objects.items() if name not in same}
-    found = _pickled(others, pickler, [group for group in earlier if same.isdisjoint(group.names)], private)
+    likely = [
+        group
+        for group in earlier
+        if same.isdisjoint(group.names) and not (looking and looking.has_changed(group.names, pickler))
+    ]
+    found = _pickled(others, pickler, likely, private)
     order = {name: number for number, name in enumerate(objects)}
     groups: list[Found] = []
     remaining: list[Kept] = []
@@ -114,7 +123,7 @@ def find_groups(
         if len(members) == 1:
             (remaining if isinstance(members[0], Kept) else groups).append(members[0])
         else:
-            groups.append(_together(members, objects, order, pickler))
+            groups.append(_together(members, objects, order, pickler, is_quiet))
     return groups, remaining
 
 
@@ -153,14 +162,28 @@ def _together(
     objects: Mapping[str, Any],
     order: Mapping[str, int],
     pickler: GroupPickler,
+    is_quiet: Callable[[], bool],
 ) -> Found:
-    names = tuple(sorted((name for member in members for name in member.names), key=order.__getitem__))
-    pickled = pickler.dump(names, [objects[name] for name in names])
     alone: dict[str, Alone] = {}
     for member in members:
         if isinstance(member, Found):
             alone |= member.alone
-    return Found(names, pickled, alone)
+    names = tuple(sorted((name for member in members for name in member.names), key=order.__getitem__))
+    largest = _largest(members)
+    if largest is not None and is_quiet():
+        others = tuple(name for name in names if name not in largest.names)
+        if pickler.extended(largest.pickled, [objects[name] for name in others]):
+            return Found((*largest.names, *others), largest.pickled, alone)
+    return Found(names, pickler.dump(names, [objects[name] for name in names]), alone)
+
+
+def _largest(members: Sequence[Found | Kept]) -> Found | None:
+    """The one that is so large that the others are better put behind it."""
+    if not all(isinstance(member, Found) and not member.pickled.missing for member in members):
+        return None
+    found = [member for member in members if isinstance(member, Found)]
+    largest = max(found, key=lambda member: len(member.pickled.memo))
+    return largest if len(largest.pickled.memo) >= MANY_OBJECTS else None
 
 
 def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:

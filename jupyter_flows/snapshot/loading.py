@@ -170,7 +170,10 @@ def _unpickle(kind: Any, group: Group, stream: bytes, reader: ChunkReader) -> An
     unpickler = kind(io.BytesIO(b"".join(PREAMBLE) + stream), buffers=buffers)
     for _ in PREAMBLE:
         unpickler.load()
-    return unpickler.load()
+    found = unpickler.load()
+    while len(found) < len(group.names):
+        found += unpickler.load()
+    return found
 
 
 def _memory(buffer: Buffer, reader: ChunkReader) -> Any:

@@ -50,6 +50,13 @@ class Memo:
             self._size = len(self._copy)
             self._ids = frozenset((self._copy.keys() - self._outside) | self.by_value.keys())
 
+    def give_up(self) -> Any:
+        """The pickler, to go on with; this memo must not be asked any more."""
+        pickler, self._pickler = self._pickler, None
+        if self._table is not None:
+            self._table.release()  # the pickler moves it when it grows
+        return pickler
+
     def __len__(self) -> int:
         return self._size
 

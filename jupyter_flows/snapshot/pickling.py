@@ -100,6 +100,8 @@ class Pickled:
         self.size = 0
         #: How long it took.
         self.seconds = 0.0
+        #: Puts more roots behind, in a further pickle with the same memo; None where that cannot be.
+        self.extend: Callable[[list[Any]], None] | None = None
 
     def finish(self) -> None:
         hasher = xxhash.xxh3_128()
@@ -246,23 +248,49 @@ class GroupPickler:
             finally:
                 sys.setrecursionlimit(before)
 
+    def extended(self, pickled: Pickled, roots: Sequence[Any]) -> bool:
+        """Put `roots` behind those of a stream; if False, it is of no use any more.
+
+        Only while all objects in it are what they were when it was made.
+        """
+        if pickled.extend is None or self._suspects:
+            return False
+        try:
+            pickled.extend(list(roots))
+        except Exception:
+            return False
+        return True
+
     def _run(self, kind: Any, saving: Saving, roots: list[Any], override: Callable[[Any], Any]) -> Pickled:
-        begins = time.perf_counter()
         sink, pickled = _Sink(), Pickled()
         pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
         pickler.reducer_override = override
         pickler.memo = dict(self._known)
-        pickler.dump(roots)
-        sink.close()
-        pickled.pieces = sink.pieces
-        # The known dictionaries and the list of roots link no groups.
-        is_small = sum(map(len, sink.pieces)) < _SMALL_STREAM
-        pickled.memo = Memo(pickler, (*self._known, id(roots)), saving.by_value, is_small)
-        pickled.units = tuple(sorted(saving.units))
-        pickled.missing = tuple(saving.missing)
-        pickled.memories = tuple(saving.memories)
-        pickled.finish()
-        pickled.seconds = time.perf_counter() - begins
+        outside = set(self._known)
+
+        def dump(roots: list[Any]) -> None:
+            begins = time.perf_counter()
+            pickler.dump(roots)
+            sink.close()
+            pickled.pieces = sink.pieces
+            # The known dictionaries and the list of roots link no groups.
+            outside.add(id(roots))
+            is_small = sum(map(len, sink.pieces)) < _SMALL_STREAM
+            pickled.memo = Memo(pickler, outside, saving.by_value, is_small)
+            pickled.units = tuple(sorted(saving.units))
+            pickled.missing = tuple(saving.missing)
+            pickled.memories = tuple(saving.memories)
+            pickled.finish()
+            pickled.seconds += time.perf_counter() - begins
+
+        def extend(roots: list[Any]) -> None:
+            pickled.memo.give_up()
+            pickler.reducer_override = override  # what was given is let go of after each pickle
+            dump(roots)
+
+        dump(roots)
+        if kind is _FastPickler and not pickled.missing:
+            pickled.extend = extend
         return pickled
 
     def _take(self, view: pickle.PickleBuffer, pickled: Pickled) -> bool:

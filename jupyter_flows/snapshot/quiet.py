@@ -29,11 +29,20 @@ _HARMLESS = (
 _NATIVE = b"ZMQbg/"
 
 
+def from_now_on(at_any_price: bool) -> Quiet | None:
+    """Whether it is quiet, to be asked later; None where that cannot be told, or has its price."""
+    if sys.platform != "linux":
+        return None
+    states = _States.now()
+    is_cheap = states is not None and states.are_known  # no thread has to be looked up
+    return Quiet(states) if is_cheap or at_any_price else None
+
+
 class Quiet:
     """Made at an instant; tells whether only this thread has run since."""
 
-    def __init__(self) -> None:
-        self._states = _States.now()
+    def __init__(self, states: _States | None = None) -> None:
+        self._states = _States.now() if states is None else states
         #: Whether no thread can run Python but those of `threading`.
         self._is_known = self._states is not None and self._states.are_known
         self._clocks = _clocks_of(_threads_of_python()) if self._is_known else _clocks_of(_all_threads())

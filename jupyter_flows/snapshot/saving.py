@@ -14,9 +14,9 @@ from .chunks import Chunks, ChunkWriter
 from .grouping import Alone, Found, Kept, find_groups
 from .manifest import SEAL_BYTES, Body, Group, Manifest
 from .pickling import PIECE_BYTES, GroupPickler
-from .quiet import Quiet
+from .quiet import from_now_on
 from .untouched import MANY_OBJECTS, watching
-from .written import Reference, tracker
+from .written import Reference
 
 assert reducers  # imported for what it registers
 
@@ -57,11 +57,13 @@ class _Save:
         self._writer = ChunkWriter(chunks, self._earlier.chunks if self._earlier else {})
         self._pickler = GroupPickler(namespace, self._writer)
         # A series of savepoints: what is large in them is worth being watched.
-        self._quiet = Quiet() if self._may_watch() and tracker() is not None else None
+        self._quiet = from_now_on(self._has_large()) if self._earlier is not None else None
 
     def run(self, objects: Mapping[str, Any], private: Collection[str]) -> Manifest:
         earlier = self._earlier
-        found, kept = find_groups(objects, self._pickler, self._groups_before(), self._is_stored, private)
+        found, kept = find_groups(
+            objects, self._pickler, self._groups_before(), self._is_stored, self._is_quiet, private
+        )
         self._watch(found, objects)
         reusable = self._reusable()
         reused = [reusable.get(one.pickled.digest) for one in found]
@@ -88,7 +90,12 @@ class _Save:
         )
         return Manifest(body)
 
-    def _may_watch(self) -> bool:
+    def _is_quiet(self) -> bool:
+        """Whether nothing can have changed since this save began."""
+        is_quiet = self._quiet is not None and self._quiet.holds()
+        return is_quiet and not self._pickler.ran_code_of_the_flow
+
+    def _has_large(self) -> bool:
         """Whether variables had many objects in the savepoint before: each takes two bytes at least."""
         return any(
             sum(length for *_, length in group.stream) >= 2 * MANY_OBJECTS

@@ -75,6 +75,7 @@ class Unchanging:
         """What it was pickled to."""
         is_whole = not (pickled.missing or pickled.buffers or pickled.memories)
         if traits is not None and is_whole and pickled.size <= _MOST_BYTES:
+            pickled.extend = None  # it stays what it is, for the savepoints to come
             self._known[name] = _Known(value, traits, pickled)
         else:
             self._known.pop(name, None)

@@ -132,6 +132,10 @@ class Watching:
         del self._groups[key]
         self._changes[key] = self._changes.get(key, 0) + 1
 
+    def has_changed(self, names: tuple[str, ...], pickler: GroupPickler) -> bool:
+        """Whether it was another one when it was last looked at: then it is likely to be again."""
+        return (id(pickler.namespace), names) in self._changes
+
     def is_worth_it(
         self, names: tuple[str, ...], pickled: Pickled, pickler: GroupPickler, before: str
     ) -> bool:
