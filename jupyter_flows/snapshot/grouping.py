@@ -4,7 +4,7 @@ Every variable is pickled by itself first. What the pickler's memo then holds of
 shared between them, and if that is more than a constant they are pickled again together. A group found
 earlier is tried as a whole first, unless it is known to change, and taken as it is when not a byte of it
 changed, so a steady state is pickled once. Where one variable of a group has many objects, the others are put
-behind its stream, which is made once. A link too many costs little: large buffers and pieces are chunks of
+behind its stream, which is made once; behind that of an untouched group, so that its bytes are as they were. A link too many costs little: large buffers and pieces are chunks of
 their own anyway.
 
 Groups that are watched and were not touched (see `watching`) are not pickled at all. What is pickled is
@@ -77,6 +77,11 @@ class Found:
     pickled: Pickled
     alone: dict[str, Alone] = field(default_factory=dict)
 
+    @property
+    def objects(self) -> int:
+        """How many it has."""
+        return len(self.pickled.memo)
+
 
 @dataclass
 class Kept:
@@ -88,6 +93,11 @@ class Kept:
     @property
     def names(self) -> tuple[str, ...]:
         return self.group.names
+
+    @property
+    def objects(self) -> int:
+        """How many it has whose sharing can be seen."""
+        return len(self.watched.links)
 
 
 def find_groups(
@@ -151,7 +161,7 @@ def _as_before(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Itera
     same = []
     for group in earlier:
         if len(group.names) > 1 and all(name in objects for name in group.names):
-            pickled = pickler.dump(group.names, [objects[name] for name in group.names])
+            pickled = pickler.dump(group.names, [objects[name] for name in group.names], group.parts)
             if pickled.digest == group.digest:
                 same.append(Found(group.names, pickled))
     return same
@@ -169,21 +179,25 @@ def _together(
         if isinstance(member, Found):
             alone |= member.alone
     names = tuple(sorted((name for member in members for name in member.names), key=order.__getitem__))
-    largest = _largest(members)
-    if largest is not None and is_quiet():
+    largest = _largest(members) if is_quiet() else None
+    if largest is not None:
         others = tuple(name for name in names if name not in largest.names)
-        if pickler.extended(largest.pickled, [objects[name] for name in others]):
-            return Found((*largest.names, *others), largest.pickled, alone)
+        if isinstance(largest, Found):
+            pickled = largest.pickled
+        else:  # the same bytes as before, which are stored already
+            roots = [objects[name] for name in largest.names]
+            pickled = pickler.dump(largest.names, roots, largest.group.parts)
+        if is_quiet() and pickler.extended(pickled, [objects[name] for name in others]):
+            return Found((*largest.names, *others), pickled, alone)
     return Found(names, pickler.dump(names, [objects[name] for name in names]), alone)
 
 
-def _largest(members: Sequence[Found | Kept]) -> Found | None:
+def _largest(members: Sequence[Found | Kept]) -> Found | Kept | None:
     """The one that is so large that the others are better put behind it."""
-    if not all(isinstance(member, Found) and not member.pickled.missing for member in members):
+    if any(isinstance(member, Found) and member.pickled.missing for member in members):
         return None
-    found = [member for member in members if isinstance(member, Found)]
-    largest = max(found, key=lambda member: len(member.pickled.memo))
-    return largest if len(largest.pickled.memo) >= MANY_OBJECTS else None
+    largest = max(members, key=lambda member: member.objects)
+    return largest if largest.objects >= MANY_OBJECTS or isinstance(largest, Kept) else None
 
 
 def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:

@@ -51,7 +51,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     `buffers` are those that pickle itself moved out of the stream, in its order; `memories` are the memory of
     arrays, which the stream refers to by number. `seal` is a cryptographic hash of the stream (its first 16
     bytes, in format 1 all 32), checked before it is unpickled; `digest` is equal exactly when stream and
-    buffers are.
+    buffers are. `parts` says how many names each pickle of the stream is for, where it has more than one.
     """
 
     names: tuple[str, ...]
@@ -62,6 +62,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     units: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     memories: tuple[Buffer, ...] = ()
+    parts: tuple[int, ...] = ()
 
 
 class UnitSource(msgspec.Struct, frozen=True, array_like=True):

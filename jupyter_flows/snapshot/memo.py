@@ -78,6 +78,10 @@ class Memo:
         found.discard(0)
         return (found - self._outside) | self.by_value.keys()
 
+    def words(self) -> memoryview | None:
+        """The table as it lies in memory, every other word an id or zero; None where there is a copy."""
+        return self._table
+
     def shared_with(self, ids: Collection[int]) -> list[int]:
         """Those of `ids` that are here."""
         if self._ids is not None and self._size < len(ids):

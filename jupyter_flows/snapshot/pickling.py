@@ -12,6 +12,7 @@ group is pickled, which costs nothing per object; a `persistent_id` method would
 from __future__ import annotations
 
 import copyreg
+import itertools
 import pickle
 import re
 import sys
@@ -98,6 +99,8 @@ class Pickled:
         self.missing: tuple[Missing, ...] = ()
         self.digest = ""
         self.size = 0
+        #: How many roots each of its pickles has.
+        self.parts: tuple[int, ...] = ()
         #: How long it took.
         self.seconds = 0.0
         #: Puts more roots behind, in a further pickle with the same memo; None where that cannot be.
@@ -188,9 +191,12 @@ class GroupPickler:
         #: Whether code of the flow may have run while groups were pickled, and so changed others of them.
         self.ran_code_of_the_flow = False
 
-    def dump(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
-        """The stream of the list of `roots`; never raises for what cannot be pickled, or would not load."""
-        pickled = self.dump_untried(names, roots)
+    def dump(self, names: Sequence[str], roots: Sequence[Any], parts: Sequence[int] = ()) -> Pickled:
+        """The stream of the list of `roots`; never raises for what cannot be pickled, or would not load.
+
+        Arguments: `parts`, how many roots each of its pickles is to have, where that matters.
+        """
+        pickled = self.dump_untried(names, roots, parts)
         if not self._suspects or pickled.size > rehearsal.MOST_BYTES:
             return pickled
         kinds = {type(pickled.memo.subject(identity)) for identity in pickled.memo.ids()} & self._suspects
@@ -218,11 +224,11 @@ class GroupPickler:
         pickled.missing = (*pickled.missing, *late)
         return pickled
 
-    def dump_untried(self, names: Sequence[str], roots: Sequence[Any]) -> Pickled:
+    def dump_untried(self, names: Sequence[str], roots: Sequence[Any], parts: Sequence[int] = ()) -> Pickled:
         """The same, whether it would load or not."""
         saving = Saving(self.namespace, self._keep)
         try:
-            return self._run(_FastPickler, saving, list(roots), self._fast(saving))
+            return self._run(_FastPickler, saving, list(roots), self._fast(saving), parts)
         except RecursionError:
             return self._carefully(_DeepPickler, names, roots)
         except Exception:
@@ -261,20 +267,29 @@ class GroupPickler:
             return False
         return True
 
-    def _run(self, kind: Any, saving: Saving, roots: list[Any], override: Callable[[Any], Any]) -> Pickled:
+    def _run(
+        self,
+        kind: Any,
+        saving: Saving,
+        roots: list[Any],
+        override: Callable[[Any], Any],
+        parts: Sequence[int] = (),
+    ) -> Pickled:
         sink, pickled = _Sink(), Pickled()
         pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
-        pickler.reducer_override = override
         pickler.memo = dict(self._known)
         outside = set(self._known)
 
-        def dump(roots: list[Any]) -> None:
+        def dump(parts: list[list[Any]]) -> None:
             begins = time.perf_counter()
-            pickler.dump(roots)
-            sink.close()
+            for part in parts:
+                pickler.reducer_override = override  # what was given is let go of after each pickle
+                pickler.dump(part)
+                sink.close()
+                outside.add(id(part))
+                pickled.parts += (len(part),)
             pickled.pieces = sink.pieces
-            # The known dictionaries and the list of roots link no groups.
-            outside.add(id(roots))
+            # The known dictionaries and the lists of roots link no groups.
             is_small = sum(map(len, sink.pieces)) < _SMALL_STREAM
             pickled.memo = Memo(pickler, outside, saving.by_value, is_small)
             pickled.units = tuple(sorted(saving.units))
@@ -285,10 +300,9 @@ class GroupPickler:
 
         def extend(roots: list[Any]) -> None:
             pickled.memo.give_up()
-            pickler.reducer_override = override  # what was given is let go of after each pickle
-            dump(roots)
+            dump([roots])
 
-        dump(roots)
+        dump(_divided(roots, parts))
         if kind is _FastPickler and not pickled.missing:
             pickled.extend = extend
         return pickled
@@ -351,6 +365,14 @@ class GroupPickler:
             return NotImplemented if reducer is None else reducer(subject, saving)
 
         return override
+
+
+def _divided(roots: list[Any], parts: Sequence[int]) -> list[list[Any]]:
+    """The roots in lists of so many each; in one, if these are not all of them."""
+    if sum(parts) != len(roots):
+        return [roots]
+    rest = iter(roots)
+    return [list(itertools.islice(rest, length)) for length in parts]
 
 
 def _says_how(kind: type[Any]) -> bool:

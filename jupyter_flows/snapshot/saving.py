@@ -144,6 +144,7 @@ class _Save:
             units=pickled.units,
             missing=pickled.missing,
             memories=pickled.memories,
+            parts=pickled.parts if len(pickled.parts) > 1 else (),
         )
 
     def _reusable(self) -> dict[str, Group]:

@@ -81,8 +81,9 @@ class Watched:
 
     def shared_with(self, memo: Memo) -> list[int]:
         """Ids of the objects of a stream that are objects of this group too."""
-        ids = numpy.fromiter(memo.ids(), "u8")
-        return [*ids[_is_in(ids, self.links)].tolist(), *self.beside.intersection(ids.tolist())]
+        ids = _ids_of(memo)
+        found = [identity for identity in ids[_is_in(ids, self.links)].tolist() if identity in memo]
+        return found + [identity for identity in self.beside if identity in memo]
 
 
 class Watching:
@@ -225,6 +226,15 @@ class Watching:
         watched.beside = found[1]
         written = self._pages.written(watched.pages)
         return watched.footprint.is_same(self._memory, written)
+
+
+def _ids_of(memo: Memo) -> Any:
+    """All ids in a memo, and some that do not count; sorted, so that to look for them goes along memory."""
+    words = memo.words()
+    if words is None:
+        return numpy.sort(numpy.fromiter(memo.ids(), "u8"))
+    ids = numpy.sort(numpy.frombuffer(words, "u8")[::2])
+    return ids[numpy.searchsorted(ids, 0, side="right") :]
 
 
 def _is_in(ids: Any, links: Any) -> Any:

@@ -21,8 +21,8 @@ class _Counted:
         self.large = 0
         before = pickling.GroupPickler.dump_untried
 
-        def dump(pickler: Any, names: Any, roots: Any) -> Any:
-            pickled = before(pickler, names, roots)
+        def dump(pickler: Any, names: Any, roots: Any, parts: Any = ()) -> Any:
+            pickled = before(pickler, names, roots, parts)
             self.large += len(pickled.memo) >= MANY
             return pickled
 
@@ -99,3 +99,25 @@ def test_what_the_flow_changes_while_it_is_pickled_is_pickled_together() -> None
         groups = [group.names for group in before.body.groups]
         assert groups == [("globals/many", "globals/teller")]
         assert not before.missing
+
+
+def test_what_joins_an_untouched_group_is_put_behind_its_bytes() -> None:
+    many: list[Any] = [{"number": number, "text": f"text {number * 7919}"} for number in range(30 * MANY)]
+    namespace: dict[str, Any] = {"few": many[:3], "many": many, "label": ["a"]}
+    chunks = snapshot.MemoryChunks()
+    before = snapshot.save({"globals/label": namespace["label"]}, chunks, namespace=namespace)
+    for _ in range(2):
+        before = snapshot.save(_objects(namespace), chunks, namespace=namespace, previous=before)
+    (group,) = (group for group in before.body.groups if "globals/many" in group.names)
+    assert sum(group.parts) == len(group.names)
+    namespace |= {"first": many[0], "pair": {"one": many[5], "two": [many[5]]}}
+    joined = snapshot.save(_objects(namespace), chunks, namespace=namespace, previous=before)
+    assert joined.bytes_new < before.bytes_total / 10
+    (again,) = (one for one in joined.body.groups if "globals/many" in one.names)
+    assert again.names[: len(group.names)] == group.names
+    found = snapshot.load(joined, chunks, namespace={})
+    assert found == _objects(namespace)
+    assert found["globals/first"] is found["globals/few"][0] is found["globals/many"][0]
+    assert found["globals/pair"]["two"][0] is found["globals/many"][5]
+    steady = snapshot.save(_objects(namespace), chunks, namespace=namespace, previous=joined)
+    assert {one.digest for one in steady.body.groups} == {one.digest for one in joined.body.groups}

@@ -24,7 +24,7 @@ def test_what_stands_is_pickled_once(session: Session, monkeypatch: pytest.Monke
     pickled: list[Any] = []
     plain = GroupPickler.dump
 
-    def dump(self: GroupPickler, names: Any, roots: Any) -> Any:
+    def dump(self: GroupPickler, names: Any, roots: Any, parts: Any = ()) -> Any:
         pickled.append(names)
         return plain(self, names, roots)
 

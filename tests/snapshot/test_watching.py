@@ -43,9 +43,9 @@ class _Session:
         self.pickled: list[str] = []
         plain = pickling.GroupPickler.dump
 
-        def dump(pickler: Any, names: Any, roots: Any) -> Any:
+        def dump(pickler: Any, names: Any, roots: Any, parts: Any = ()) -> Any:
             self.pickled += [name.partition("/")[2] for name in names]
-            return plain(pickler, names, roots)
+            return plain(pickler, names, roots, parts)
 
         monkeypatch.setattr(pickling.GroupPickler, "dump", dump)
         self.save()

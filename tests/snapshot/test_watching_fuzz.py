@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jupyter_flows import resumable, snapshot
-from jupyter_flows.snapshot import MemoryChunks, load, save, saving, untouched
+from jupyter_flows.snapshot import MemoryChunks, grouping, load, save, saving, untouched
 
 pytest.importorskip("numpy")
 needs_watching = pytest.mark.skipif(
@@ -354,6 +354,7 @@ class _Rounds:
 
 def run_rounds(seed: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> _Rounds:
     monkeypatch.setattr(saving, "MANY_OBJECTS", 20)
+    monkeypatch.setattr(grouping, "MANY_OBJECTS", 20)
     graph = Graph(seed)
     session = _Rounds(graph)
     for number in range(rounds):
