@@ -9,9 +9,9 @@ manifest (see `manifest`).
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -137,16 +137,17 @@ class ChunkWriter:
 
         So a frame of which one column changed shares the chunks of all the others.
         """
-        parts = list(_cut(data, line_bytes))
+        ends = _ends_of_parts(data.nbytes, line_bytes)
         pages = tracker() if data.nbytes >= WATCHED_BYTES else None
         start = address(data) if pages is not None else None
         if pages is None or start is None:
-            return tuple(self.put(part) for part in parts)
-        ends = tuple(itertools.accumulate(part.nbytes for part in parts))
+            return tuple(self.put(data[begin:end]) for begin, end in itertools.pairwise((0, *ends)))
         known = pages.known(start, ends)
+        if self._are_stored(known):
+            return tuple(known)  # type: ignore[arg-type]
         references = tuple(
-            before if before is not None and self._is_stored(before[0]) else self.put(part)
-            for before, part in zip(known, parts, strict=True)
+            before if before is not None and self._is_stored(before[0]) else self.put(data[begin:end])
+            for before, (begin, end) in zip(known, itertools.pairwise((0, *ends)), strict=True)
         )
         pages.learn(start, ends, references)
         return references
@@ -167,6 +168,19 @@ class ChunkWriter:
             self.sizes[name] = self._known[name]
             return True
         return False
+
+    def _are_stored(self, references: list[Reference | None]) -> bool:
+        """The same for all of them at once: a buffer that nothing was written to may have thousands."""
+        sizes, known, has = self.sizes, self._known, self._chunks.has
+        for reference in references:
+            if reference is None:
+                return False
+            name = reference[0]
+            if name not in sizes:
+                if name not in known or not has(name):
+                    return False
+                sizes[name] = known[name]
+        return True
 
     def _write(self, digest: str, data: BytesLike) -> str:
         packed = _compressed(data)
@@ -238,17 +252,16 @@ class ChunkReader:
         return content
 
 
-def _cut(data: memoryview, line_bytes: int) -> Iterator[memoryview]:
-    total = data.nbytes
+@functools.lru_cache(maxsize=256)
+def _ends_of_parts(total: int, line_bytes: int) -> tuple[int, ...]:
+    """Where the parts of so many bytes end."""
     if line_bytes >= CHUNK_BYTES // 16:
-        for line in range(0, total, line_bytes):
-            end = min(line + line_bytes, total)
-            for start in range(line, end, CHUNK_BYTES):
-                yield data[start : min(start + CHUNK_BYTES, end)]
-        return
+        lines = ((line, min(line + line_bytes, total)) for line in range(0, total, line_bytes))
+        return tuple(
+            min(start + CHUNK_BYTES, end) for line, end in lines for start in range(line, end, CHUNK_BYTES)
+        )
     step = CHUNK_BYTES // line_bytes * line_bytes if line_bytes else CHUNK_BYTES
-    for start in range(0, total, step):
-        yield data[start : start + step]
+    return tuple(min(start + step, total) for start in range(0, total, step))
 
 
 def _compressed(data: BytesLike) -> bytes | None:

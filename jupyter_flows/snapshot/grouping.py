@@ -4,8 +4,8 @@ Every variable is pickled by itself first. What the pickler's memo then holds of
 shared between them, and if that is more than a constant they are pickled again together. A group found
 earlier is tried as a whole first, unless it is known to change, and taken as it is when not a byte of it
 changed, so a steady state is pickled once. Where one variable of a group has many objects, the others are put
-behind its stream, which is made once; behind that of an untouched group, so that its bytes are as they were. A link too many costs little: large buffers and pieces are chunks of
-their own anyway.
+behind its stream, which is made once; behind that of an untouched group, so that its bytes are as they were.
+A link too many costs little: large buffers and pieces are chunks of their own anyway.
 
 Groups that are watched and were not touched (see `watching`) are not pickled at all. What is pickled is
 looked for in them by address, so new sharing is found.

@@ -27,7 +27,7 @@ MAGIC = b"JFSN"
 FORMAT_VERSION = 2
 _HEAD = struct.Struct("<4sH")
 _BODY_AT = _HEAD.size + signing.SIGNATURE_BYTES
-_compressor = zstandard.ZstdCompressor(level=3, dict_data=WORDS)
+_compressor = zstandard.ZstdCompressor(level=1, dict_data=WORDS)
 #: By format version.
 _decompressors = {
     1: zstandard.ZstdDecompressor(),

@@ -23,6 +23,7 @@ from typing import Any
 
 import xxhash
 
+from .. import reducer as of_users
 from ..model import Missing
 from . import of_modules, registry, rehearsal
 from .chunks import ChunkWriter, MemoryChunks
@@ -113,8 +114,8 @@ class Pickled:
             hasher.update(piece)
         outside = [*self.buffers, *self.memories]
         for buffer in outside:
-            for name, _, length in buffer.references:
-                hasher.update(f"{name[:32]}{length}".encode())
+            parts = "".join([f"{name[:32]}{length}" for name, _, length in buffer.references])
+            hasher.update(parts.encode())
             hasher.update(b"r" if buffer.readonly else b"w")
         self.digest = hasher.hexdigest()
         self.size = sum(map(len, self.pieces)) + sum(buffer.bytes for buffer in outside)
@@ -186,7 +187,8 @@ class GroupPickler:
         self._writer = writer
         self._known = memo_of_known(namespace)
         self._hashed: dict[int, tuple[Any, Buffer]] = {}
-        self._reducers: dict[type[Any], registry.Reducer | None] = {}
+        self._lasting = _Lasting.now()
+        self._reducers = dict(self._lasting)
         self._suspects: set[type[Any]] = set()
         #: Whether code of the flow may have run while groups were pickled, and so changed others of them.
         self.ran_code_of_the_flow = False
@@ -343,14 +345,17 @@ class GroupPickler:
     def _find(self, kind: type[Any]) -> registry.Reducer | None:
         """The reducer of a class that turns up in this save for the first time."""
         found = registry.find(kind)
-        if rehearsal.is_suspect(kind):
+        is_suspect, runs_code = rehearsal.is_suspect(kind), rehearsal.runs_code_of_the_flow(kind)
+        if is_suspect:
             self._suspects.add(kind)
-        self.ran_code_of_the_flow = self.ran_code_of_the_flow or rehearsal.runs_code_of_the_flow(kind)
+        self.ran_code_of_the_flow = self.ran_code_of_the_flow or runs_code
         if found is None and not is_importable(kind) and _says_how(kind):
             found = _by_value_if_named
         if found is None:
             found = of_modules.reducer(kind)
         self._reducers[kind] = found
+        if not (is_suspect or runs_code) and rehearsal.is_of_known_libraries(kind) and is_importable(kind):
+            self._lasting[kind] = found
         return found
 
     def _fast(self, saving: Saving) -> Callable[[Any], Any]:
@@ -365,6 +370,29 @@ class GroupPickler:
             return NotImplemented if reducer is None else reducer(subject, saving)
 
         return override
+
+
+class _Lasting:
+    """What was found for classes of libraries that are known, for all saves until anything is imported or
+    registered: to ask again costs more than to pickle a small object."""
+
+    _reducers: dict[type[Any], registry.Reducer | None] = {}  # noqa: RUF012 - of this process
+    _stamp: tuple[Any, ...] = ()
+
+    @classmethod
+    def now(cls) -> dict[type[Any], registry.Reducer | None]:
+        stamp = (len(sys.modules), *copyreg.dispatch_table.values())
+        if stamp != cls._stamp:
+            cls.forget()
+            cls._stamp = stamp
+        return cls._reducers
+
+    @classmethod
+    def forget(cls) -> None:
+        cls._reducers = {}
+
+
+of_users.listen(_Lasting.forget)
 
 
 def _divided(roots: list[Any], parts: Sequence[int]) -> list[list[Any]]:

@@ -163,13 +163,30 @@ def _set_filters(filters: list[Any]) -> None:
 
 def _pandas_options() -> Any:
     config = sys.modules.get("pandas._config.config")
-    if config is None:
-        return None
-    return {
-        key: value
-        for key, option in config._registered_options.items()
-        if key not in config._deprecated_options and (value := config.get_option(key)) != option.defval
-    }
+    return None if config is None else _PandasOptions.changed(config)
+
+
+class _PandasOptions:
+    """To ask pandas for all of its options takes longer than the rest of a small savepoint."""
+
+    _asked: tuple[Any, bytes, dict[str, Any]] | None = None
+
+    @classmethod
+    def changed(cls, config: Any) -> dict[str, Any]:
+        """Those that are not the defaults."""
+        try:  # exact to the types of the values, and only of plain ones
+            now = marshal.dumps((config._global_config, len(config._registered_options)), 2)
+        except (AttributeError, ValueError):
+            now = b""
+        if now and cls._asked is not None and cls._asked[:2] == (config, now):
+            return dict(cls._asked[2])
+        found = {
+            key: value
+            for key, option in config._registered_options.items()
+            if key not in config._deprecated_options and (value := config.get_option(key)) != option.defval
+        }
+        cls._asked = (config, now, dict(found)) if now else None
+        return found
 
 
 def _set_pandas_options(options: dict[str, Any]) -> None:

@@ -112,6 +112,11 @@ def _is_of_the_flow(hook: Any) -> bool:
     return not _is_known_library(str(written_in))
 
 
+def is_of_known_libraries(kind: type[Any]) -> bool:
+    """Whether the class and all its bases are of the standard library or of libraries tried kind by kind."""
+    return next(_of_the_flow(kind), None) is None
+
+
 def _of_the_flow(kind: type[Any]) -> Iterator[type[Any]]:
     """The class and its bases, without those of libraries that are tried kind by kind."""
     for base in type.__dict__["__mro__"].__get__(kind):

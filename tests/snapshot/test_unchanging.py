@@ -26,7 +26,7 @@ def test_what_stands_is_pickled_once(session: Session, monkeypatch: pytest.Monke
 
     def dump(self: GroupPickler, names: Any, roots: Any, parts: Any = ()) -> Any:
         pickled.append(names)
-        return plain(self, names, roots)
+        return plain(self, names, roots, parts)
 
     monkeypatch.setattr(GroupPickler, "dump", dump)
     session.run("rows = [1]")
