@@ -73,6 +73,7 @@ class Names:
     kind: str = "module"  # "module", "function", "generator"; "part" in a lambda or comprehension
     in_loop: bool = False
     in_handler: bool = False
+    in_clause: bool = False  # of an `except*`, which cannot be left by `return`, `break` or `continue`
     in_text: bool = False  # Python 3.11 has no text in a text
     shared: list[str] = field(default_factory=list)  # numbers of the function around
 
@@ -147,9 +148,12 @@ class Grammar:
 
     def _leaving(self, names: Names) -> list[str]:
         options = [f"raise {self._pick(ERRORS)}({self._number(names, 1)})"]
-        if names.kind in ("function", "generator"):
+        if not self._choose(4):
+            errors = f"{self._pick(ERRORS)}({self._number(names, 1)}), {self._pick(ERRORS)}(5)"
+            options = [f"raise ExceptionGroup('group', [{errors}])"]
+        if names.kind in ("function", "generator") and not names.in_clause:
             options += [f"return {self._number(names, 2)}"] * 2
-        if names.in_loop:
+        if names.in_loop and not names.in_clause:
             options += ["break", "continue"]
         if names.in_handler:
             options += [
@@ -235,8 +239,10 @@ class Grammar:
 
     def _try(self, names: Names, depth: int) -> list[str]:
         lines = ["try:", *self._body(names, depth)]
-        kind = self._choose(4)
-        if kind < 3:
+        kind = self._choose(5)
+        if kind == 4:
+            lines += self._clauses(names, depth)
+        elif kind < 3:
             inside = replace(names, in_handler=True)
             caught = self._pick(
                 [f"({', '.join(ERRORS)})", "(ValueError, KeyError)", "Exception", "ArithmeticError"]
@@ -250,6 +256,14 @@ class Grammar:
         if kind > 1:
             lines += ["finally:", *self._body(names, depth)]
         return lines
+
+    def _clauses(self, names: Names, depth: int) -> list[str]:
+        inside = replace(names, in_handler=True, in_clause=True)
+        first = self._pick([f"({', '.join(ERRORS)})", "ValueError", "LookupError"])
+        lines = [f"except* {first} as group:", "    print('caught', repr(group))", *self._body(inside, depth)]
+        if not self._choose(2):
+            lines += ["except* Exception as group:", "    print('rest', group)", *self._body(inside, depth)]
+        return [*lines, *(["else:", *self._body(names, depth)] if not self._choose(3) else [])]
 
     def _with(self, names: Names, depth: int) -> list[str]:
         managers = []

@@ -95,7 +95,10 @@ class FlowPickler(cloudpickle.Pickler):
             and (hasattr(obj, "__next__") or type(obj).__module__ == "_csv")
         ):
             return reducer(obj, None)
-        return super().reducer_override(obj)
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, type) and isinstance(reduced, tuple) and len(reduced) == 6:
+            reduced[2][0]["__qualname__"] = obj.__qualname__  # which cloudpickle loses
+        return reduced
 
 
 def _reduce_error(error: BaseException, bare: set[int]) -> Any:
