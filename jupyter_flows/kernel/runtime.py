@@ -104,7 +104,7 @@ class FlowRuntime:
 
     def perform(self, callee: Callable[..., Any], call: model.Call, pending: flow_api.Pending) -> Any:
         """Make a call from flow code: savepoint and effect are committed together, then it returns."""
-        with self._one_at_a_time, self.cancellation.put_off():
+        with self._one_at_a_time, self.cancellation.put_off(), resumable.room():
             frame = _flow_frame(sys._getframe(1))
             continuation = resumable.capture(frame, callee)
             answer = self._make(call, self._draft(call, continuation, pending))

@@ -8,6 +8,8 @@ from .capturing import capture
 from .continuing import Continuation, Frame, NotResumable, Place
 from .coroutines import finish_coroutine
 from .debugging import hide_temporaries
+from .depth import limit as recursion_limit
+from .depth import room
 from .functions import reduce_builtin_method, reduce_cell, reduce_function
 from .generators import reduce_generator
 from .importing import OwnModule, OwnModules, is_own
@@ -46,12 +48,14 @@ __all__ = [
     "is_own",
     "is_temporary",
     "kept_unit",
+    "recursion_limit",
     "redefine",
     "reduce_builtin_method",
     "reduce_cell",
     "reduce_function",
     "reduce_generator",
     "register_source",
+    "room",
     "set_uncatchable",
     "unit_of",
     "unit_source",

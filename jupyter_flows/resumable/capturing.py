@@ -17,6 +17,7 @@ from typing import Any
 from . import classes, coroutines, units
 from .callsites import UNKNOWN, Site, attribute, role_of
 from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
+from .depth import room
 from .implicit import operation_of
 from .importing import is_own
 from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly
@@ -53,12 +54,13 @@ def capture(frame: types.FrameType, callee: Callable[..., Any]) -> Continuation:
     method that it called. Never raises: where the exact state cannot be had, the continuation has no
     frames and says why in `inexact_reason`.
     """
-    try:
-        frames = _chain(frame)
-        captured = _captured(frames, callee)
-    except Refused as reason:
-        return Continuation([], _site(frame), str(reason))
-    return Continuation(captured, _site(frame))
+    with room():
+        try:
+            frames = _chain(frame)
+            captured = _captured(frames, callee)
+        except Refused as reason:
+            return Continuation([], _site(frame), str(reason))
+        return Continuation(captured, _site(frame))
 
 
 def _chain(frame: types.FrameType) -> list[types.FrameType]:

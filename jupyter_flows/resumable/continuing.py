@@ -14,6 +14,7 @@ from typing import Any
 
 from . import borrowed, units
 from .coroutines import SUSPENDABLE
+from .depth import make_room_for
 from .normalising import CELLS
 from .operands import Refused, Steps
 from .rebuilding import (
@@ -205,6 +206,7 @@ class Continuation:
         if not frames:
             raise NotResumable("it was gone on with already: load the savepoint again")
 
+        make_room_for(len(frames))
         # Nothing may be held here while the frames run: what they let go must go.
         inner = _delivery(value, error)
         del value, error

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..reducer import put_back, registered
+from ..resumable import recursion_limit
 from .references import is_importable
 
 _ENVIRONMENT_AT_START: dict[str, str] = {}
@@ -273,7 +274,7 @@ def _set_locale(kept: dict[str, str]) -> None:
 
 
 def _recursion_limit() -> Any:
-    limit = sys.getrecursionlimit()
+    limit = recursion_limit()
     return limit if limit != _RECURSION_AT_START else None
 
 
