@@ -3,7 +3,7 @@
 # make test-long  the tests that take minutes                          make bench  all benchmarks
 # make chaos      kills and freezes everything for CHAOS_MINUTES (5), by CHAOS_SEED
 # make simulate   hours of an engine in minutes: SIMULATE_MINUTES (5), SIMULATE_SEED
-# make test-pythons  the core tests on the other Pythons (3.11, 3.12, 3.13) that are installed
+# make test-pythons  the tests of the core and the engine on the other Pythons (3.11, 3.12, 3.13) that are installed
 #
 # All of it happens inside this checkout: .venv, node_modules and .jupyter-flows are git-ignored. `make PYTHON=…`
 # chooses the Python that .venv is made with; LAB_ARGS goes to JupyterLab, TEST_ARGS to pytest.
@@ -21,7 +21,8 @@ BIN := .venv/bin
 STORE := sqlite:///$(CURDIR)/.jupyter-flows/flows.sqlite
 LAB_ARGS ?=
 TEST_ARGS ?=
-CORE_TESTS := tests/resumable tests/snapshot
+# All but those of the browser and of the package's files, which no version of Python changes.
+CORE_TESTS := tests/resumable tests/snapshot tests/museum tests/kernel tests/engine tests/store tests/crash tests/test_flow_api.py
 # Two workers for each core: most of what the tests do is to wait for kernels, servers and databases.
 TEST_WORKERS ?= $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
 ROOT_MAY := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
@@ -62,7 +63,7 @@ test-pythons: .venv/installed
 			|| { echo "make: Python $$minor is not installed"; continue; }; \
 		echo "== Python $$minor"; \
 		{ [ -x .venv-$$minor/bin/python ] || $$python -m venv .venv-$$minor; } \
-			&& .venv-$$minor/bin/python -m pip install --quiet --disable-pip-version-check -e '.[examples,test,kinds]' \
+			&& .venv-$$minor/bin/python -m pip install --quiet --disable-pip-version-check -e '.[examples,test,kinds,postgresql,dask,opentelemetry]' \
 			&& .venv-$$minor/bin/python -m pytest -n $(TEST_WORKERS) -m "not long" $(CORE_TESTS) $(TEST_ARGS) || failed=1; \
 	done; exit $$failed
 

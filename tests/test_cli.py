@@ -108,6 +108,15 @@ class TestStart:
         first = call("start", "double", "--key", "monday")
         assert call("start", "double", "--key", "monday") == first
 
+    def test_one_that_a_limit_holds_back_says_so(self, call, root):
+        single = root / "single.py"
+        single.write_text("jupyter_flows = {'max_concurrent': 1}\n" + SCRIPT)
+        ids = [call("start", "single")[1].strip() for _ in range(2)]
+        first, second = (call("show", one)[1] for one in ids)
+        assert "held back" not in first
+        assert "held back   the limit of the flow single is reached" in second
+        assert call("executions")[1].count("held back: the limit of the flow single is reached") == 1
+
     def test_by_path_and_with_another_root(self, call, root, monkeypatch, tmp_path):
         assert call("start", "./double.py")[0] == 0
         monkeypatch.chdir(tmp_path)

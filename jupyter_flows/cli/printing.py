@@ -34,6 +34,7 @@ def execution(view: ExecutionView, is_json: bool) -> None:
         ("version", (view.flow_version or "")[:12]),
         ("status", view.status.value),
         ("wish", view.wish.value if view.wish else None),
+        ("held back", _held_back(view)),
         ("message", view.message),
         ("inputs", _json(view.input_value) if view.input_value else None),
         ("outputs", _json(view.output_value) if view.output_value else None),
@@ -61,7 +62,18 @@ def executions(views: Iterable[ExecutionView]) -> None:
     _table(("ID", "STATUS", "FLOW", "CREATED", "MESSAGE"), rows, "no executions")
 
 
+def _held_back(view: ExecutionView) -> str | None:
+    """By which limit a queued execution is kept from being begun."""
+    kind, _, name = (view.held_back or "").partition(":")
+    return {
+        "flow": f"the limit of the flow {name} is reached",
+        "owner": "the limit of its owner is reached",
+    }.get(kind)
+
+
 def _message(view: ExecutionView) -> str:
+    if (why := _held_back(view)) is not None:
+        return f"held back: {why}"
     if view.message or view.error is None:
         return view.message or ""
     return f"{view.error.type}: {view.error.message}"

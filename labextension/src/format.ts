@@ -24,7 +24,7 @@ export function statusWord(status: Status, trans: TranslationBundle): string {
   }
 }
 
-/** The status with the wish that it has not yet followed. */
+/** The status with the wish that it has not yet followed, or the limit that keeps it from being begun. */
 export function statusText(execution: IExecutionView, trans: TranslationBundle): string {
   const word = statusWord(execution.status, trans);
   if (execution.wish === 'CANCEL') {
@@ -33,7 +33,15 @@ export function statusText(execution: IExecutionView, trans: TranslationBundle):
   if (execution.wish === 'PAUSE') {
     return trans.__('%1, pause requested', word);
   }
-  return word;
+  const [kind, ...name] = (execution.held_back ?? '').split(':');
+  switch (kind) {
+    case 'flow':
+      return trans.__('%1, held back: the limit of the flow %2 is reached', word, name.join(':'));
+    case 'owner':
+      return trans.__('%1, held back: the limit of its owner is reached', word);
+    default:
+      return word;
+  }
 }
 
 /** What a list says below the name: why it failed, else what the flow said last. */

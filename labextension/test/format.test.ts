@@ -23,6 +23,12 @@ describe('what a person reads', () => {
   it('says a wish next to the status', () => {
     expect(statusText(anExecution('e'), trans)).toBe('Running');
     expect(statusText(anExecution('e', 0, { wish: 'CANCEL' }), trans)).toBe('Running, cancel requested');
+    expect(statusText(anExecution('e', 0, { status: 'QUEUED', held_back: 'flow:etl:daily' }), trans)).toBe(
+      'Queued, held back: the limit of the flow etl:daily is reached'
+    );
+    expect(statusText(anExecution('e', 0, { status: 'QUEUED', held_back: 'owner:ann' }), trans)).toBe(
+      'Queued, held back: the limit of its owner is reached'
+    );
   });
 
   it('says the message of the flow, else the first line of the error', () => {
