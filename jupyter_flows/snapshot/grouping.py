@@ -213,11 +213,16 @@ def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:
     # The smallest first: only ids of smaller ones are looked up, and the largest is never copied.
     by_size = sorted(range(len(found)), key=lambda index: len(found[index].pickled.memo))
     owners: dict[int, int] = {}
+    told: dict[int, bool] = {}  # what many of them refer to is asked about once
     for place, index in enumerate(by_size):
         memo = found[index].pickled.memo
         for identity in memo.shared_with(owners.keys()):
             one, other = leader(owners[identity]), leader(index)
-            if one != other and _links(memo, identity):
+            if one == other:
+                continue
+            if identity not in told:
+                told[identity] = _links(memo, identity)
+            if told[identity]:
                 leaders[other] = one
         if place < len(by_size) - 1:
             owners.update(dict.fromkeys(memo.ids(), index))

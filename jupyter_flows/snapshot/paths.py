@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import types
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,15 +16,18 @@ from typing import Any
 
 from .placeholder import Placeholder
 
-_LIMIT = 200_000
+_LIMIT = 50_000
 _IS_HEAP_TYPE = 1 << 9
 _ATOMS = (str, bytes, int, float, complex, bool, type(None))
 
 
 class Paths:
-    """Finds objects below the variables `names`, whose values are `roots`."""
+    """Finds objects below the variables `names`, whose values are `roots`; looks at `most` objects."""
 
-    def __init__(self, names: Sequence[str], roots: Sequence[Any]) -> None:
+    def __init__(self, names: Sequence[str], roots: Sequence[Any], most: int = _LIMIT) -> None:
+        self._most = most
+        #: Once it was looked: whether there was nothing more.
+        self.is_whole = True
         self._names = [readable_name(name) for name in names]
         self._roots = roots
         self._known: dict[int, str] | None = None
@@ -50,7 +54,10 @@ class Paths:
         known: dict[int, str] = {}
         self._found = {}
         waiting: deque[tuple[str, Any]] = deque(zip(self._names, self._roots, strict=True))
-        while waiting and len(known) < _LIMIT:
+        while waiting:
+            if len(known) >= self._most:
+                self.is_whole = False
+                break
             path, subject = waiting.popleft()
             if id(subject) in known:
                 continue
@@ -59,7 +66,13 @@ class Paths:
             if type(subject) is Placeholder:
                 self._stand_ins.append((path, subject))
                 continue
-            waiting.extend(step for step in _steps_of(path, subject) if not issubclass(type(step[1]), _ATOMS))
+            for step in _steps_of(path, subject, self._most):
+                if issubclass(type(step[1]), _ATOMS):
+                    continue
+                if len(waiting) >= self._most:  # further ones would hardly have their turn
+                    self.is_whole = False
+                    break
+                waiting.append(step)
         return known
 
 
@@ -68,11 +81,11 @@ def readable_name(name: str) -> str:
     return name.partition("/")[2] or name
 
 
-def _steps_of(path: str, subject: Any) -> list[tuple[str, Any]]:
+def _steps_of(path: str, subject: Any, most: int) -> list[tuple[str, Any]]:
     """What can be seen of an object that is not what it seems, or that is changed meanwhile, is enough."""
     found: list[tuple[str, Any]] = []
     with contextlib.suppress(Exception):
-        found.extend(_steps(path, subject))
+        found.extend(itertools.islice(_steps(path, subject), most + 1))
     return found
 
 

@@ -18,7 +18,7 @@ import re
 import sys
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import xxhash
@@ -201,24 +201,29 @@ class GroupPickler:
         pickled = self.dump_untried(names, roots, parts)
         if not self._suspects or pickled.size > rehearsal.MOST_BYTES:
             return pickled
-        kinds = {type(pickled.memo.subject(identity)) for identity in pickled.memo.ids()} & self._suspects
+
+        def objects() -> Iterator[Any]:
+            return map(pickled.memo.subject, pickled.memo.ids())
+
+        kinds = rehearsal.due({type(subject) for subject in objects()} & self._suspects)
         if not kinds:
             return pickled
+        tried, subjects = rehearsal.with_samples(names, roots, kinds, objects)
 
         def load() -> list[Any]:
             from .loading import load_again
 
             chunks = MemoryChunks()
-            again = GroupPickler(self.namespace, ChunkWriter(chunks, {})).dump_untried(names, roots)
-            return load_again(names, again, chunks, self.namespace)
+            again = GroupPickler(self.namespace, ChunkWriter(chunks, {})).dump_untried(tried, subjects)
+            return load_again(tried, again, chunks, self.namespace)
 
-        found = rehearsal.failures(pickled.digest, kinds, names, roots, pickled.missing, load)
+        found = rehearsal.failures(pickled.digest, kinds, tried, subjects, pickled.missing, load)
         self._suspects = set(filter(rehearsal.is_suspect, self._suspects))
         if not found:
             return pickled
         guard = _Guard(self, Paths(names, roots))
         unlocated = set(found)
-        for failure, subject in rehearsal.located(names, roots, found):
+        for failure, subject in rehearsal.located(tried, subjects, found):
             guard.stand_in(subject, failure.path, failure.reason)
             unlocated.discard(failure)
         pickled = self._carefully(_FastPickler, names, roots, guard)

@@ -8,6 +8,9 @@ class, becomes a named placeholder in the savepoint itself, and all others are k
 are not tried again, so this costs some milliseconds once per class; those of the standard library and of the
 libraries that the tests try kind by kind are taken as good.
 
+Of a large group the nearest objects are compared, and a few of each class that sits deeper. A class of which
+nothing was heard, since its child took too long, is tried again after two savepoints, four, eight …
+
 Not found: an object that fails although others of its class did not; groups above `MOST_BYTES` (their classes
 are tried when they turn up in a smaller one); where processes cannot be forked, nothing.
 """
@@ -41,6 +44,9 @@ MOST_BYTES = 32 << 20
 #: been forked while a thread held a lock that nobody gives back in the child.
 _SECONDS = (2.0, 8.0)
 _MANY_DIGESTS = 1000
+# So many objects of a group are compared, the nearest ones; of kinds that sit deeper some samples.
+_MOST_COMPARED = 5000
+_SAMPLES = 20
 _HOOKS = frozenset(
     {
         *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__"),
@@ -74,6 +80,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 class _Known:
     #: Whether a class is to be tried; False once it passed.
     suspects: WeakKeyDictionary[type[Any], bool] = WeakKeyDictionary()  # noqa: RUF012 - of this process
+    #: Of classes of which nothing was heard: how often, and how many savepoints to wait.
+    waits: WeakKeyDictionary[type[Any], tuple[int, int]] = WeakKeyDictionary()  # noqa: RUF012
     #: What failed in a group, by the group's digest.
     failures: dict[str, tuple[Failure, ...]] = {}  # noqa: RUF012 - of this process
 
@@ -162,15 +170,51 @@ def failures(
     if not hasattr(os, "fork"):
         return ()
     found = _heard(lambda: _compared(names, roots, load(), kinds, {one.path for one in already}))
+    if found is None:  # it took too long, or ended the child: it is not tried at every savepoint
+        for kind in kinds:
+            tries = _Known.waits.get(kind, (0, 0))[0] + 1
+            _Known.waits[kind] = tries, 1 << tries
+        return ()
     if len(_Known.failures) >= _MANY_DIGESTS:
         _Known.failures.clear()
-    if found is None:  # it took too long, or ended the child: it is not tried at every savepoint
-        found = ()
     bad = {type(subject) for _, subject in located(names, roots, found)}
     for kind in kinds - bad:
         _Known.suspects[kind] = False
     _Known.failures[digest] = found
     return found
+
+
+def due(kinds: set[type[Any]]) -> set[type[Any]]:
+    """Those of these suspects that are to be tried now: where nothing was heard, later and later again."""
+    found = set()
+    for kind in kinds:
+        tries, wait = _Known.waits.get(kind, (0, 0))
+        if wait:
+            _Known.waits[kind] = tries, wait - 1
+        else:
+            found.add(kind)
+    return found
+
+
+def with_samples(
+    names: Sequence[str], roots: Sequence[Any], kinds: set[type[Any]], objects: Callable[[], Iterator[Any]]
+) -> tuple[list[str], list[Any]]:
+    """The variables, and objects of those suspect kinds that sit too deep in them to be met on the way.
+
+    Arguments: `objects` gives all objects of the group.
+    """
+    within = Paths(names, roots, _MOST_COMPARED)
+    deep = kinds - {type(subject) for subject in within.by_path().values()}
+    names, roots = list(names), list(roots)
+    if deep and not within.is_whole:
+        taken = dict.fromkeys(deep, 0)
+        for subject in objects():
+            kind = type(subject)
+            if taken.get(kind, _SAMPLES) < _SAMPLES:
+                taken[kind] += 1
+                names.append(f"rehearsal/{kind.__name__} {taken[kind]} (somewhere inside)")
+                roots.append(subject)
+    return names, roots
 
 
 def located(
@@ -179,23 +223,28 @@ def located(
     """The objects at the paths of these failures."""
     if not found:
         return []
-    at = Paths(names, roots).by_path()
+    at = Paths(names, roots, _MOST_COMPARED).by_path()
     return [(failure, at[failure.path]) for failure in found if failure.path in at]
 
 
 def _compared(
     names: Sequence[str], roots: Sequence[Any], loaded: list[Any], kinds: set[type[Any]], already: set[str]
 ) -> tuple[Failure, ...]:
-    before, after = Paths(names, roots).by_path(), Paths(names, loaded).by_path()
+    before = Paths(names, roots, _MOST_COMPARED).by_path()
+    paths = Paths(names, loaded, 2 * _MOST_COMPARED)  # a little further, should they be met in another order
+    after = paths.by_path()
     found = [
         Failure(path, facts(subject)[2])
         for path, subject in after.items()
         if type(subject) is Placeholder
-        and type(before.get(path)) is not Placeholder
+        and path in before
+        and type(before[path]) is not Placeholder
         and facts(subject)[0] not in already
     ]
     for path, original in before.items():
         if type(original) not in kinds or _is_up_to_the_author(original):
+            continue
+        if path not in after and not paths.is_whole:
             continue
         subject = after.get(path)  # paths lead to no plain values
         if type(subject) is not Placeholder and _name(original) != _name(subject):

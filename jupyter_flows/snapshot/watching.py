@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 # Pickled by themselves at each savepoint, so they must be few.
 _MOST_BESIDE = 20_000
+# With a larger share of its objects pickled at each savepoint, a group is better pickled as a whole.
+_SHARE_BESIDE = 0.5
 _SHARE_OF_MEMORY = 0.4
 # After so many changes in a row a group is not watched until it is found unchanged.
 _PATIENCE = 3
@@ -76,14 +78,15 @@ class Watched:
         self.classes: list[tuple[Any, Any]] = []
         self.opaque: list[tuple[int, Any]] = []
         self.opaque_digest = ""
-        self.beside: frozenset[int] = frozenset()
+        #: Ids of what was pickled by itself, sorted.
+        self.beside: Any = None
         self.is_sure = True
 
     def shared_with(self, memo: Memo) -> list[int]:
         """Ids of the objects of a stream that are objects of this group too."""
         ids = _ids_of(memo)
-        found = [identity for identity in ids[_is_in(ids, self.links)].tolist() if identity in memo]
-        return found + [identity for identity in self.beside if identity in memo]
+        found = ids[_is_in(ids, self.links) | _is_in(ids, self.beside)]
+        return [identity for identity in found.tolist() if identity in memo]
 
 
 class Watching:
@@ -94,6 +97,7 @@ class Watching:
         self._memory = Memory()
         self._groups: dict[tuple[int, tuple[str, ...]], Watched] = {}
         self._changes: dict[tuple[int, tuple[str, ...]], int] = {}
+        self._not_worth_it: set[tuple[int, tuple[str, ...]]] = set()
         # Found as they were by the save under way, which pickles them nevertheless.
         self._unsure: dict[tuple[int, tuple[str, ...]], Watched] = {}
 
@@ -143,9 +147,12 @@ class Watching:
         """Whether to watch a group. Arguments: `before`, its digest at the savepoint before."""
         if pickled.missing:
             return False
+        self._not_worth_it = {one for one in self._not_worth_it if one[0] == id(pickler.namespace)}
         key = (id(pickler.namespace), names)
         if pickled.digest == before:
             self._changes.pop(key, None)
+        if key in self._not_worth_it:
+            return False
         return self._changes.get(key, 0) < _PATIENCE
 
     def watch(
@@ -168,7 +175,7 @@ class Watching:
         watched = Watched(names, pickled.digest, tuple(map(id, roots)))
         try:
             walk = self._walked(watched, pickled)
-            self._look_beside(watched, walk, pickler)
+            self._look_beside(watched, walk, pickler, len(pickled.memo))
         except Unfit:
             return
         watched.is_sure = not pickler.ran_code_of_the_flow
@@ -187,18 +194,21 @@ class Watching:
         watched.pages = self._pages.watch(watched.footprint.pages)
         return walk
 
-    def _look_beside(self, watched: Watched, walk: Walk, pickler: GroupPickler) -> None:
+    def _look_beside(self, watched: Watched, walk: Walk, pickler: GroupPickler, objects: int) -> None:
         watched.classes = [(weakref.ref(cls), facts_of(cls)) for cls in walk.classes]
         watched.opaque = [(address, _reference_to(subject)) for address, subject in walk.opaque.items()]
         found = self._beside(watched, pickler)
         if found is None:
             raise Unfit("what is not plain in it cannot be kept apart")
+        if len(found[1]) > _SHARE_BESIDE * objects:
+            self._not_worth_it.add((id(pickler.namespace), watched.names))
+            raise Unfit("there is little in it that need not be pickled")
         watched.opaque_digest, watched.beside = found
 
-    def _beside(self, watched: Watched, pickler: GroupPickler) -> tuple[str, frozenset[int]] | None:
+    def _beside(self, watched: Watched, pickler: GroupPickler) -> tuple[str, Any] | None:
         """The opaque objects by themselves: their digest and ids. None if they are not apart."""
         if not watched.opaque:
-            return "", frozenset()
+            return "", numpy.empty(0, "u8")
         subjects = [reference() for _, reference in watched.opaque]
         if [id(subject) for subject in subjects] != [address for address, _ in watched.opaque]:
             return None
@@ -206,10 +216,8 @@ class Watching:
         pickled = pickler.dump(names, subjects)
         if pickled.missing or len(pickled.memo) > _MOST_BESIDE:
             return None
-        ids = pickled.memo.ids()
-        if _is_in(numpy.fromiter(ids, "u8"), watched.links).any():
-            return None
-        return pickled.digest, frozenset(ids)
+        ids = numpy.sort(numpy.fromiter(pickled.memo.ids(), "u8"))
+        return None if _is_in(ids, watched.links).any() else (pickled.digest, ids)
 
     def _is_as_it_was(self, watched: Watched, objects: Mapping[str, Any], pickler: GroupPickler) -> bool:
         if any(name not in objects for name in watched.names):

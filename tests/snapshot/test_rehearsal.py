@@ -136,3 +136,54 @@ def test_a_load_that_never_ends_holds_nothing_up(session: Session, monkeypatch: 
         endless, number = Endless(), 5
     """)
     assert missing(session) == {}
+
+
+def test_a_class_deep_in_a_large_heap_is_tried(session: Session) -> None:
+    session.run("""
+        class Deep:
+            def __getstate__(self): return {}
+            def __setstate__(self, state): raise RuntimeError('no way back')
+        class Fine:
+            def __getstate__(self): return {'a': 1}
+        rows = [[[n]] for n in range(30_000)]
+        rows[29_000][0].append(Deep())
+        rows[29_001][0].append(Fine())
+        other = [Fine()]
+    """)
+    found = missing(session)
+    assert list(found.values()) == ["it could not be loaded: RuntimeError: no way back"]
+    assert next(iter(found)).startswith("Deep 1 (somewhere inside)")
+    after = session.load()
+    assert after["rows"][28_999] == [[28_999]]
+    assert after["rows"][29_001][0][1].a == 1
+
+
+def test_a_class_of_which_nothing_was_heard_is_tried_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[bool] = []
+    heard = rehearsal._heard
+
+    def nothing_heard(work: object) -> None:
+        tries.append(True)
+
+    monkeypatch.setattr(rehearsal, "_heard", nothing_heard)
+    session.run("""
+        class Probe:
+            def __getstate__(self): return {}
+            def __setstate__(self, state): raise RuntimeError('no way back')
+        probe = Probe()
+    """)
+    counts = []
+    for number in range(8):
+        session.run(f"probe.number = {number}")
+        assert not missing(session)
+        counts.append(len(tries))
+    assert counts[0] == counts[1] == 1
+    assert 2 <= counts[-1] <= 3
+    monkeypatch.setattr(rehearsal, "_heard", heard)
+    for number in range(20):
+        session.run(f"probe.number = {number}")
+        if missing(session):
+            return
+    raise AssertionError("it was never tried again")
