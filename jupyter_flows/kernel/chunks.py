@@ -76,6 +76,10 @@ class KernelChunks:
             raise SavepointError(f"the store has lost the chunk {digest}: go on from an older savepoint")
         return self._fetched[digest]
 
+    def read_into(self, digest: str, target: memoryview) -> bool:
+        """Fill `target` with a chunk of exactly that size; False where it is no file at hand."""
+        return self._files is not None and self._files.read_into(digest, target)
+
     def fetch(self, digests: Iterable[str]) -> None:
         """Ask the worker, in one message, for those that are not at hand."""
         wanted = tuple(

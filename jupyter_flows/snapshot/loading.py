@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import SavepointError
@@ -42,7 +44,7 @@ def load(
     reader = ChunkReader(chunks)
     units.make_known(manifest.body.units, reader)
     loading = _Loading(reader, namespace)
-    with loading:
+    with _no_collection(), loading:
         for group in sorted(manifest.body.groups, key=lambda group: first not in group.names):
             loading.add(group)
             if first in group.names:
@@ -55,6 +57,18 @@ def load(
             f"the savepoint is damaged: {'; '.join(reader.damaged.values())}; lost are {names}"
         )
     return {name: objects[name] for name in manifest.names}
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """A million objects that all stay would be looked through again and again."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 class _Loading:

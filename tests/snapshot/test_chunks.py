@@ -185,3 +185,22 @@ def test_the_difference_between_two_savepoints(session: Session) -> None:
     }
     assert "int -> str" in changes["kind"].detail
     assert "1 -> 2" in changes["other"].detail
+
+
+def test_a_large_array_is_read_to_where_it_belongs(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    array = numpy.random.default_rng(1).random(400_000)
+    chunks = snapshot.DirectoryChunks(tmp_path)
+    manifest = snapshot.save({"globals/array": array}, chunks, namespace={})
+    reads: list[str] = []
+    plain = chunks.read
+    chunks.read = lambda digest: reads.append(digest) or plain(digest)  # type: ignore[method-assign,func-returns-value]
+    assert (snapshot.load(manifest, chunks, namespace={})["globals/array"] == array).all()
+    large = [name for name, size in manifest.body.chunks.items() if size > 100_000]
+    assert large
+    assert not set(large) & set(reads)
+    file = next(tmp_path.rglob(large[0]))
+    file.write_bytes(b"x" + file.read_bytes()[1:])
+    lost = snapshot.load(manifest, chunks, namespace={})["globals/array"]
+    with pytest.raises(SavepointError, match="does not match its name"):
+        lost.sum()

@@ -164,7 +164,7 @@ def test_a_class_of_which_nothing_was_heard_is_tried_again(
     tries: list[bool] = []
     heard = rehearsal._heard
 
-    def nothing_heard(work: object) -> None:
+    def nothing_heard(_: object) -> None:
         tries.append(True)
 
     monkeypatch.setattr(rehearsal, "_heard", nothing_heard)
