@@ -31,7 +31,7 @@ from .shell import UnitShellMixin
 _GLOBALS = "globals/"
 _STATE = "state/"
 #: Made anew for each savepoint, of nothing that a variable could hold.
-_PRIVATE = frozenset({_STATE + "process", _STATE + "progress", _STATE + "recorder"})
+_PRIVATE = frozenset(_STATE + name for name in ("process", "progress", "recorder", "pending"))
 
 
 @dataclass

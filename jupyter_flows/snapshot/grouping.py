@@ -18,10 +18,12 @@ import decimal
 import fractions
 import pathlib
 import re
+import sys
 import types
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model import Missing
@@ -76,6 +78,8 @@ class Found:
     names: tuple[str, ...]
     pickled: Pickled
     alone: dict[str, Alone] = field(default_factory=dict)
+    #: Whether it is as it was in the savepoint before.
+    is_same: bool = False
 
     @property
     def objects(self) -> int:
@@ -129,7 +133,7 @@ def find_groups(
     order = {name: number for number, name in enumerate(objects)}
     groups: list[Found] = []
     remaining: list[Kept] = []
-    for members in _linked(found, kept):
+    for members in _linked(found, kept, _Links.of(pickler.namespace)):
         if len(members) == 1:
             (remaining if isinstance(members[0], Kept) else groups).append(members[0])
         else:
@@ -141,30 +145,31 @@ def _pickled(
     objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group], private: Collection[str]
 ) -> list[Found]:
     """Each of these variables, or each group found earlier, by itself."""
-    first = _as_before(objects, pickler, earlier)
-    seen = {name for found in first for name in found.names}
     unchanging = Unchanging.of(pickler.namespace)
     unchanging.keep_only(objects.keys())
-    for name, value in objects.items():
-        if name not in seen:
-            known, traits = unchanging.find(name, value, private)
-            pickled = known or pickler.dump((name,), (value,))
-            if known is None:
-                unchanging.learn(name, value, traits, pickled)
-            alone = Alone(pickled.digest, pickled.size, pickled.missing)
-            first.append(Found((name,), pickled, {name: alone}))
-    return first
 
+    def pickled_of(names: tuple[str, ...], roots: list[Any], parts: Sequence[int] = ()) -> Found:
+        known, traits = unchanging.find(names, roots, private)
+        if known is not None:
+            return Found(names, known, is_same=True)
+        pickled = pickler.dump(names, roots, parts)
+        unchanging.learn(names, roots, traits, pickled)
+        return Found(names, pickled)
 
-def _as_before(objects: Mapping[str, Any], pickler: GroupPickler, earlier: Iterable[Group]) -> list[Found]:
-    """The groups of several variables that are still the same, to the byte."""
-    same = []
+    found = []
+    # Groups of several variables that are still the same, to the byte.
     for group in earlier:
         if len(group.names) > 1 and all(name in objects for name in group.names):
-            pickled = pickler.dump(group.names, [objects[name] for name in group.names], group.parts)
-            if pickled.digest == group.digest:
-                same.append(Found(group.names, pickled))
-    return same
+            one = pickled_of(group.names, [objects[name] for name in group.names], group.parts)
+            if one.pickled.digest == group.digest:
+                found.append(one)
+    seen = {name for one in found for name in one.names}
+    for name, value in objects.items():
+        if name not in seen:
+            one = pickled_of((name,), [value])
+            one.alone[name] = Alone(one.pickled.digest, one.pickled.size, one.pickled.missing)
+            found.append(one)
+    return found
 
 
 def _together(
@@ -200,7 +205,43 @@ def _largest(members: Sequence[Found | Kept]) -> Found | Kept | None:
     return largest if largest.objects >= MANY_OBJECTS or isinstance(largest, Kept) else None
 
 
-def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:
+class _Links:
+    """What the variables that are as they were share with each other: that is as it was, too.
+
+    `owners` tells for each of their objects which of them has it, `pairs` which share something. Both go by
+    the place in `streams`, which also keeps all these objects alive, so that their ids stay theirs.
+    """
+
+    _of_process: tuple[dict[str, Any], _Links] | None = None
+
+    def __init__(self) -> None:
+        self.streams: list[Pickled] = []
+        self.owners: dict[int, int] = {}
+        self.pairs: list[tuple[int, int]] = []
+        self._modules = 0
+
+    @classmethod
+    def of(cls, namespace: dict[str, Any]) -> _Links:
+        """That of this process; it begins anew with another namespace."""
+        if cls._of_process is None or cls._of_process[0] is not namespace:
+            cls._of_process = namespace, cls()
+        return cls._of_process[1]
+
+    def look_at(self, streams: list[Pickled]) -> None:
+        """Find them anew where these are others, or a module may have come to hold one of their objects."""
+        is_known = len(streams) == len(self.streams) and all(map(is_, streams, self.streams))
+        if is_known and self._modules == len(sys.modules):
+            return
+        self.streams, self.owners, self.pairs, self._modules = streams, {}, [], len(sys.modules)
+        for place, pickled in enumerate(streams):
+            memo = pickled.memo
+            for identity in memo.shared_with(self.owners.keys()):
+                if _links(memo, identity):
+                    self.pairs.append((self.owners[identity], place))
+            self.owners.update(dict.fromkeys(memo.ids(), place))
+
+
+def _linked(found: Sequence[Found], kept: Sequence[Kept], links: _Links) -> list[list[Any]]:
     """The connected ones; what a memo holds stays alive until this is done, so that ids are unique."""
     leaders = list(range(len(found) + len(kept)))
 
@@ -210,12 +251,20 @@ def _linked(found: Sequence[Found], kept: Sequence[Kept]) -> list[list[Any]]:
             index = leaders[index]
         return index
 
+    same = [index for index, one in enumerate(found) if one.is_same]
+    links.look_at([found[index].pickled for index in same])
+    for one, other in links.pairs:
+        leaders[leader(same[other])] = leader(same[one])
     # The smallest first: only ids of smaller ones are looked up, and the largest is never copied.
-    by_size = sorted(range(len(found)), key=lambda index: len(found[index].pickled.memo))
+    others = [index for index, one in enumerate(found) if not one.is_same]
+    by_size = sorted(others, key=lambda index: len(found[index].pickled.memo))
     owners: dict[int, int] = {}
     told: dict[int, bool] = {}  # what many of them refer to is asked about once
     for place, index in enumerate(by_size):
         memo = found[index].pickled.memo
+        for identity in memo.shared_with(links.owners.keys()):
+            if _links(memo, identity):
+                leaders[leader(index)] = leader(same[links.owners[identity]])
         for identity in memo.shared_with(owners.keys()):
             one, other = leader(owners[identity]), leader(index)
             if one == other:

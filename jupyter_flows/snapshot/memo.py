@@ -57,6 +57,11 @@ class Memo:
             self._table.release()  # the pickler moves it when it grows
         return pickler
 
+    @classmethod
+    def empty(cls) -> Memo:
+        """Of a stream without any."""
+        return cls(_Nothing)
+
     def __len__(self) -> int:
         return self._size
 
@@ -96,6 +101,12 @@ class Memo:
         if identity in self.by_value:
             return self.by_value[identity]
         return self._copy[identity] if self._table is None else _object_at(identity)
+
+
+class _Nothing:
+    """Stands for a pickler that has met no object."""
+
+    memo: dict[int, Any] = {}  # noqa: RUF012 - nobody adds to it
 
 
 def _object_at(address: int) -> Any:

@@ -42,6 +42,7 @@ BUFFER_BYTES = 16 * 1024
 #: The memo of a shorter stream (bytes) is copied in less time than its table is found.
 _SMALL_STREAM = 4096
 _MANY_FAILURES = 1000
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _DEEP = 2_000_000
 _PLAIN = frozenset(
     {
@@ -119,6 +120,15 @@ class Pickled:
             hasher.update(b"r" if buffer.readonly else b"w")
         self.digest = hasher.hexdigest()
         self.size = sum(map(len, self.pieces)) + sum(buffer.bytes for buffer in outside)
+
+
+def _number(roots: Sequence[Any]) -> Pickled:
+    """The stream that a pickler with any memo would give: these refer to nothing, and nothing to them."""
+    pickled = Pickled()
+    pickled.pieces = [pickle.dumps(list(roots), PROTOCOL)]
+    pickled.memo = Memo.empty()
+    pickled.finish()
+    return pickled
 
 
 class _Sink:
@@ -233,6 +243,8 @@ class GroupPickler:
 
     def dump_untried(self, names: Sequence[str], roots: Sequence[Any], parts: Sequence[int] = ()) -> Pickled:
         """The same, whether it would load or not."""
+        if len(roots) == 1 and type(roots[0]) in _NUMBERS:
+            return _number(roots)
         saving = Saving(self.namespace, self._keep)
         try:
             return self._run(_FastPickler, saving, list(roots), self._fast(saving), parts)

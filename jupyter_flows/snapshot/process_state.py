@@ -21,6 +21,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from ..reducer import put_back, registered
@@ -73,7 +74,10 @@ class ProcessState:
     def fingerprint(self) -> Any:
         """A value that is equal for equal states only; None where parts of it cannot be compared."""
         try:
-            return {name: _fingerprint(part) for name, part in self.parts.items()}
+            return {
+                name: _fingerprint_of_filters(part) if name == "warnings" else _fingerprint(part)
+                for name, part in self.parts.items()
+            }
         except LookupError:
             return None
 
@@ -106,6 +110,22 @@ def _fingerprint(part: Any) -> Any:
         if kind is type and is_importable(part):
             return part
         raise LookupError(kind) from None
+
+
+class _LastFilters:
+    """Filters of warnings refer to classes, whose names are looked up; they are the same ones each time."""
+
+    filters: tuple[Any, ...] = ()
+    fingerprint: Any = None
+
+
+def _fingerprint_of_filters(filters: list[Any]) -> Any:
+    """Raises LookupError as `_fingerprint` does."""
+    before = _LastFilters.filters
+    if len(filters) != len(before) or not all(map(is_, filters, before)):
+        _LastFilters.fingerprint = _fingerprint(filters)
+        _LastFilters.filters = tuple(filters)
+    return _LastFilters.fingerprint
 
 
 def _environment() -> dict[str, str | None]:

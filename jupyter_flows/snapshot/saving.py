@@ -128,6 +128,8 @@ class _Save:
     def _group(self, one: Found, again: Group | None, streams: dict[int, tuple[Reference, ...]]) -> Group:
         pickled = one.pickled
         if again is not None:
+            if again.names == one.names and one.is_same:
+                return again
             stream, seal = again.stream, again.seal
         else:
             stream = streams[id(one)]
@@ -151,15 +153,21 @@ class _Save:
         """Groups of the savepoint before whose stream can be referred to again, by digest."""
         if self._earlier is None:
             return {}
-        packs = {
-            name for group in self._earlier.groups for name, _, length in group.stream if length < PIECE_BYTES
-        }
-        too_many = len(packs) > _MANY_PACKS
+        packs: set[str] = set()
+        lost: set[str] = set()
+        streams = {reference for group in self._earlier.groups for reference in group.stream}
+        for name, _, length in streams:
+            if length < PIECE_BYTES:
+                packs.add(name)
+        lost = {name for name in {name for name, *_ in streams} if not self._chunks.has(name)}
+        if len(packs) > _MANY_PACKS:
+            lost |= packs
+        if not lost:
+            return {group.digest: group for group in self._earlier.groups}
         return {
             group.digest: group
             for group in self._earlier.groups
-            if not (too_many and any(length < PIECE_BYTES for _, _, length in group.stream))
-            and all(self._chunks.has(name) for name, _, _ in group.stream)
+            if not any(name in lost for name, _, _ in group.stream)
         }
 
     def _write(self, found: list[Found]) -> dict[int, tuple[Reference, ...]]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jupyter_flows import snapshot
-from jupyter_flows.snapshot.pickling import GroupPickler
+from jupyter_flows.snapshot.chunks import ChunkWriter
+from jupyter_flows.snapshot.pickling import GroupPickler, Saving, _FastPickler
 
 from .conftest import Session
 
@@ -55,6 +56,82 @@ def test_a_change_is_kept(session: Session, change: str, shows: str) -> None:
     session.save()
     after = session.after(change)
     assert eval(shows, after.namespace)
+
+
+@pytest.mark.parametrize(
+    ("change", "shows"),
+    [
+        ("rows[1]['a'][0] = 5", "rows == [1, {'a': [5]}]"),
+        ("rows[0] = True", "rows[0] is True"),
+        ("rows[0] = 1.0", "type(rows[0]) is float"),
+        ("rows[1] = {'a': [2]}; other = rows[1]['a']", "other is rows[1]['a']"),
+        ("inner = rows[1]['a']", "inner is rows[1]['a']"),
+        ("rows[1] = dict(rows[1])", "rows[1]['a'] is alias"),
+        ("rows.append(rows)", "rows[2] is rows"),
+        ("alias = list(alias)", "alias is not rows[1]['a'] and alias == [2]"),
+        ("names.add('c')", "names == {'a', 'b', 'c'}"),
+        ("rows[1]['a'] = alias[:]", "rows[1]['a'] is not alias"),
+    ],
+)
+def test_a_change_in_a_small_container_is_kept(session: Session, change: str, shows: str) -> None:
+    session.run(
+        "rows = [1, {'a': [2]}]\nalias = rows[1]['a']\nnames = {'a', 'b'}\nempty = {}\nfar = (empty, 'x')"
+    )
+    for _ in range(3):
+        session.save()
+    after = session.after(change)
+    assert eval(shows, after.namespace)
+    assert after["far"][0] is after["empty"]
+
+
+def test_what_is_shared_stays_so_through_any_changes(session: Session) -> None:
+    """Small containers that come, go, change, and get and lose parts in common, saved after each step."""
+    chance = random.Random(7)
+    names = ["a", "b", "c", "d", "e", "f"]
+    session.run("\n".join(f"{name} = [{number}]" for number, name in enumerate(names)))
+    for step in range(60):
+        one, other = chance.sample(names, 2)
+        session.run(
+            chance.choice(
+                [
+                    f"type({one}) is list and ({one}.append({other}) if len({one}) < 4 else {one}.clear())",
+                    f"{one} = {other}",
+                    f"{one} = [{step}, {{'x': {other}}}]",
+                    f"{one} = list({one}) if type({one}) is list else []",
+                    f"{one} = {step}",
+                    f"{one} = [{one}]",
+                ]
+            )
+        )
+        session.save()
+        after = session.load()
+        assert _shape([after[name] for name in names]) == _shape([session.namespace[name] for name in names])
+
+
+def _shape(roots: list[Any]) -> list[Any]:
+    """The values, and which containers are the same ones."""
+    seen: dict[int, int] = {}
+
+    def of(value: Any) -> Any:
+        if type(value) not in (list, dict):
+            return type(value), value
+        if id(value) in seen:
+            return seen[id(value)]
+        seen[id(value)] = len(seen)
+        return [of(one) for one in (value if type(value) is list else value.values())]
+
+    return [of(root) for root in roots]
+
+
+def test_a_number_is_the_stream_that_any_pickler_gives() -> None:
+    namespace: dict[str, Any] = {}
+    pickler = GroupPickler(namespace, ChunkWriter(snapshot.MemoryChunks(), {}))
+    for number in (0, -1, 2**70, 1.5, True, None):
+        quick = pickler.dump(("a",), (number,))
+        saving = Saving(namespace, pickler._keep)
+        plain = pickler._run(_FastPickler, saving, [number], lambda _: NotImplemented)
+        assert quick.digest == plain.digest
+        assert quick.memo.ids() == plain.memo.ids() == set()
 
 
 def test_sharing_with_what_stands_is_found(session: Session) -> None:
