@@ -88,11 +88,11 @@ class Committer:
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
-            jobs, ends = [first], False
+            jobs, ends, is_awaited = [first], False, not first[3]
             until = time.monotonic() + _GATHERING
             while len(jobs) < _MOST_IN_ONE:
                 # Those that others rely on but nobody waits for: a commit for several costs little more.
-                rest = until - time.monotonic() if all(is_link for *_, is_link in jobs) else 0.0
+                rest = 0.0 if is_awaited else until - time.monotonic()
                 try:
                     job = self._jobs.get(rest > 0, max(rest, 0.0))
                 except queue.Empty:
@@ -101,6 +101,7 @@ class Committer:
                     ends = True
                     break
                 jobs.append(job)
+                is_awaited = is_awaited or not job[3]
             self._tell(self._together(jobs))
             if ends:
                 return

@@ -7,6 +7,8 @@ import threading
 import time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # without letters that look alike
+_PAIRS = [one + other for one in _DIGITS for other in _DIGITS]
+_SHIFTS = range(80, -1, -10)
 _RANDOM_BITS = 42
 _guard = threading.Lock()
 _last = 0
@@ -42,4 +44,4 @@ def new_id() -> str:
         if number >> _RANDOM_BITS <= _last >> _RANDOM_BITS:
             number = _last + 1 + _random_bits(16)
         _last = number
-    return "".join(_DIGITS[(number >> shift) & 31] for shift in range(85, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])

@@ -33,7 +33,8 @@ def put_up(link: Link) -> None:
     """From now on hold back what this process does outside until what it did before is committed."""
 
     def heard(event: str, arguments: tuple[Any, ...]) -> None:
-        if link.is_ahead and (event in _OUTSIDE or (event == "open" and _opens_to_write(arguments))):
+        # Most events are of nothing outside, and there are many in each savepoint.
+        if event in _OUTSIDE or (event == "open" and _opens_to_write(arguments)):
             link.wait_until_committed()
 
     sys.addaudithook(heard)

@@ -66,6 +66,7 @@ class Link:
         self._ahead: deque[tuple[int, float]] = deque()
         self._sent_seq = 0
         self._committed = threading.Condition()
+        self._waiting_for_commits = 0  # threads
         #: Whether the worker allows `send_ahead` now.
         self.may_go_on = False
         self.is_open = True
@@ -127,12 +128,9 @@ class Link:
             return None
 
     def send_ahead(self, message: protocol.CallMade) -> None:
-        """Send a call that is not waited for; when the flow is too far ahead, wait for those before it."""
-        oldest = self._oldest_ahead()
-        if oldest is not None and (
-            len(self._ahead) >= MOST_AHEAD or time.monotonic() - oldest[1] > LONGEST_AHEAD
-        ):
-            self.wait_until_committed()
+        """Send a call that is not waited for; while the flow is too far ahead, wait for the oldest."""
+        if self._is_far_ahead():
+            self._wait_while(self._is_far_ahead)
         self._ahead.append((message.seq, time.monotonic()))
         self.send(message)
         self._sent_seq = message.seq
@@ -140,10 +138,24 @@ class Link:
     def wait_until_committed(self) -> None:
         """Return when all that was sent ahead is on the disk. Raises InternalError without a worker."""
         if self.is_ahead and threading.current_thread() is not self._reader:
-            with self._committed:
-                self._committed.wait_for(lambda: not (self.is_ahead and self.is_open))
-            if not self.is_open:
-                raise InternalError("the connection to the Flows worker is lost")
+            self._wait_while(lambda: self.is_ahead)
+
+    def _is_far_ahead(self) -> bool:
+        oldest = self._oldest_ahead()
+        return oldest is not None and (
+            len(self._ahead) >= MOST_AHEAD or time.monotonic() - oldest[1] > LONGEST_AHEAD
+        )
+
+    def _wait_while(self, holds: Callable[[], bool]) -> None:
+        """Whether it holds changes only with what the worker says. Raises InternalError without a worker."""
+        with self._committed:
+            self._waiting_for_commits += 1
+            try:
+                self._committed.wait_for(lambda: not (holds() and self.is_open))
+            finally:
+                self._waiting_for_commits -= 1
+        if not self.is_open:
+            raise InternalError("the connection to the Flows worker is lost")
 
     def wait_for_work(self) -> protocol.Begin:
         return self._begun.get()
@@ -177,7 +189,7 @@ class Link:
             with self._committed:
                 while self._ahead and self._ahead[0][0] <= message.seq:
                     self._ahead.popleft()
-                if not self._ahead:
+                if self._waiting_for_commits:
                     self._committed.notify_all()
         elif inbox := self._waiting.get(message.seq):
             inbox.put(message)
