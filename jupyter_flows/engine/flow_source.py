@@ -15,6 +15,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -70,22 +71,36 @@ def source_of(path: Path, below_root: str) -> FlowSource:
     """
     kind = SUFFIXES[path.suffix]
     content = _content(path, below_root)
-    if kind is FlowKind.NOTEBOOK:
-        notebook = _notebook(content, below_root)
-        cells = _notebook_cells(notebook, below_root)
-        options = flow_options(notebook.metadata.get(PLACE), below_root)
-    else:
-        cells = _script_cells(content, below_root)
-        options = _script_options(cells[0].source, below_root)
+    cells, options, digest = (
+        _parsed_script(content, below_root)
+        if kind is FlowKind.SCRIPT
+        else (_parsed_notebook(content, below_root))
+    )
     return FlowSource(
         name=below_root.removesuffix(path.suffix),
         path=below_root,
         directory=str(path.parent),
         kind=kind,
         cells=cells,
-        digest=digest_with(_digest(cells), path.parent, [cell.source for cell in _code(cells)]),
+        digest=digest_with(digest, path.parent, [cell.source for cell in _code(cells)]),
         options=options,
     )
+
+
+_Parsed = tuple[tuple[Cell, ...], FlowOptions, str]
+
+
+def _parsed_notebook(content: bytes, name: str) -> _Parsed:
+    notebook = _notebook(content, name)
+    cells = _notebook_cells(notebook, name)
+    return cells, flow_options(notebook.metadata.get(PLACE), name), _digest(cells)
+
+
+@lru_cache(maxsize=128)
+def _parsed_script(content: bytes, name: str) -> _Parsed:
+    """A script that is started again and again is parsed once. (A notebook's bytes may be many.)"""
+    cells = _script_cells(content, name)
+    return cells, _script_options(cells[0].source, name), _digest(cells)
 
 
 def source_of_text(text: str, name: str, directory: str) -> FlowSource:

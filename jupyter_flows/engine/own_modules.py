@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w., ]+))", re.MULTILINE)
@@ -36,16 +37,17 @@ def digest_with(digest: str, folder: Path, sources: Iterable[str]) -> str:
     return whole.hexdigest()
 
 
-def _names(source: str) -> set[str]:
+@lru_cache(maxsize=256)
+def _names(source: str) -> frozenset[str]:
     """The first parts of what a source imports. A cell with magics is read line by line."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         plain = [one for match in _IMPORT.finditer(source) for one in (match[1] or match[2]).split(",")]
-        return {words[0].partition(".")[0] for one in plain if (words := one.split())}
+        return frozenset(words[0].partition(".")[0] for one in plain if (words := one.split()))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    return {name.partition(".")[0] for name in names}
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def _files(folder: Path, name: str) -> list[Path]:

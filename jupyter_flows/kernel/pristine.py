@@ -30,6 +30,7 @@ from .shell import HeadlessShell
 #: After so many executions, or when it ever needed so much memory (bytes), a kernel is not used again.
 MOST_RUNS = 100
 MOST_MEMORY = 400_000_000
+_SETTLING = 2  # executions
 
 # SIGUSR1 is the cancellation's.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR2)
@@ -62,7 +63,7 @@ class Pristine:
             return False
 
     def _put_back(self) -> bool:
-        self._shell.reset(new_session=True)
+        self._shell.empty()
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             sys.__dict__.pop(name, None)
         sys.path[:] = self._path
@@ -78,6 +79,8 @@ class Pristine:
         if left or self._process.put_back():
             return False
         self._reseed()
+        if self._runs <= _SETTLING:
+            gc.freeze()  # what the first executions have brought is there to stay
         return self._of_process() == self._traits and _most_memory() < MOST_MEMORY
 
     def _are_modules_harmless(self) -> bool:

@@ -216,6 +216,12 @@ class _RecordingDisplayHook(DisplayHook):
     def finish_displayhook(self) -> None:
         self._is_active = False
 
+    def forget(self) -> None:
+        """`flush` for a namespace that is cleared anyway, and without a collection of garbage."""
+        shell: Any = self.shell
+        shell.user_ns.get("_oh", {}).clear()
+        self._, self.__, self.___ = "", "", ""
+
 
 class HeadlessShell(UnitShellMixin, InteractiveShell):
     """IPython without a terminal and without sockets: outputs go to a recorder."""
@@ -227,6 +233,7 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
     is_prepared = False
     keeps_units = True
     compiler_class = Type(_FlowCompiler)
+    _aliases: list[Any] | None = None
 
     def attach(self, recorder: CellRecorder) -> None:
         """Send everything that cells print and show to `recorder`."""
@@ -240,6 +247,28 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
         # Signals end the flow; they are no error to be shown.
         self.set_custom_exc((LifecycleSignal,), lambda *_, **__: None)
         self.builtin_trap.activate()
+
+    def empty(self) -> None:
+        """`reset` between two executions: what has not changed is not made again, and who calls this
+        collects the garbage."""
+        aliases: Any = self.alias_manager
+        if aliases.aliases != self._aliases:
+            self.reset(new_session=True)
+            self._aliases = aliases.aliases
+            return
+        hook = self.displayhook
+        assert isinstance(hook, _RecordingDisplayHook)
+        history: Any = self.history_manager
+        history.reset(True)
+        self.execution_count = 1
+        self.last_execution_succeeded, self.last_execution_result = True, None
+        hook.forget()
+        namespace = self.user_ns
+        for name in namespace.keys() - {"__builtin__", "__builtins__", "__name__"}:
+            del namespace[name]
+        self.user_ns_hidden.clear()
+        self.init_user_ns()
+        self.clear_main_mod_cache()
 
     def name_next_cell(self, name: str) -> None:
         """What tracebacks call the cell that runs next."""

@@ -61,6 +61,7 @@ class OwnModules(importlib.abc.MetaPathFinder):
     def install(self) -> None:
         """Ask this finder first from now on; in the place of an earlier one, whose modules are forgotten."""
         self.remove()
+        importlib.invalidate_caches()
         sys.meta_path.insert(0, self)
 
     @staticmethod
@@ -69,8 +70,8 @@ class OwnModules(importlib.abc.MetaPathFinder):
             if finder._found:
                 for name in [name for name, module in sys.modules.items() if is_own(module)]:
                     del sys.modules[name]
+                importlib.invalidate_caches()
             sys.meta_path.remove(finder)
-        importlib.invalidate_caches()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None

@@ -140,6 +140,8 @@ def _environment() -> dict[str, str | None]:
 
 
 def _set_environment(changed: dict[str, str | None]) -> None:
+    if not changed and not _environment():
+        return
     for name in list(os.environ):
         if name not in _ENVIRONMENT_AT_START and name not in changed:
             del os.environ[name]
