@@ -29,6 +29,12 @@ def call(function: str, *arguments: ast.expr, at: ast.AST) -> ast.Call:
     return ast.copy_location(ast.Call(load(function, at), list(arguments), []), at)
 
 
+def item(values: list[ast.expr], index: int, at: ast.AST) -> ast.expr:
+    """One of several values that are evaluated one after the other."""
+    every = ast.copy_location(ast.Tuple(values, ast.Load()), at)
+    return ast.copy_location(ast.Subscript(every, constant(index, at), ast.Load()), at)
+
+
 def async_iterator(source: ast.expr) -> ast.expr:
     """What gives the items of an `async for`. The flow's own frame calls its `__aiter__`."""
     begin = ast.copy_location(ast.Call(helper("async begin", source, at=source), [], []), source)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from . import build
@@ -47,7 +48,15 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 _UNARY: dict[type[ast.unaryop], str] = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 _CONVERSIONS = {ord("s"): "str", ord("r"): "repr"}
-_BUILTINS = frozenset({"len", "str", "repr", "bool", "abs", "int", "float", "format", "iter", "next", "hash"})
+#: How many arguments they must have, and what else than a property they may run.
+_ACCESSING = {
+    "getattr": (2, ("__getattr__", "__getattribute__")),
+    "setattr": (3, ("__setattr__",)),
+    "delattr": (2, ("__delattr__",)),
+}
+_BUILTINS = frozenset(_ACCESSING) | frozenset(
+    {"len", "str", "repr", "bool", "abs", "int", "float", "format", "iter", "next", "hash"}
+)
 
 
 def operation_of(node: ast.AST) -> str | None:
@@ -57,6 +66,10 @@ def operation_of(node: ast.AST) -> str | None:
         if isinstance(value, str) and value.startswith(OPERATION):
             return value.removeprefix(OPERATION)
     return None
+
+
+def _as_it_is(node: ast.expr) -> ast.expr:
+    return node
 
 
 class Implicit(ast.NodeTransformer):
@@ -147,10 +160,16 @@ class Implicit(ast.NodeTransformer):
         return node if is_plain else self._operation(name, node.operand, at=node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        parts = self._comparisons(node)
+        return parts[0] if len(parts) == 1 else self._one_of(ast.And(), parts, node)
+
+    def _comparisons(self, node: ast.Compare) -> list[ast.expr]:
+        """``a < b < c`` as ``a < (.T := b)`` and ``.T < c``, where that may run a method."""
         self.generic_visit(node)
         names = [_COMPARISONS.get(type(one), "contains") for one in node.ops if not _is_identity(one)]
-        if not any(self._may_do(name) for name in names):
-            return node
+        is_hit = bool([name for name in names if self._may_do(name)])  # each counts as used
+        if not is_hit and not (len(node.ops) > 1 and self._may_do("bool")):
+            return [node]
         parts: list[ast.expr] = []
         left = node.left
         for number, (op, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
@@ -162,7 +181,7 @@ class Implicit(ast.NodeTransformer):
                 left = build.load(name, right)
             else:
                 parts.append(self._compared(left, op, kept, node))
-        return parts[0] if len(parts) == 1 else ast.copy_location(ast.BoolOp(ast.And(), parts), node)
+        return parts
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr, at: ast.AST) -> ast.expr:
         name = _COMPARISONS.get(type(op))
@@ -221,9 +240,17 @@ class Implicit(ast.NodeTransformer):
         function = node.func
         is_plain = not node.keywords and not any(isinstance(one, ast.Starred) for one in node.args)
         is_known = isinstance(function, ast.Name) and function.id in self._builtins
-        if is_known and node.args and is_plain and self._may_do(function.id):  # type: ignore[attr-defined]
+        if is_known and node.args and is_plain and self._may_do_builtin(function.id, node.args):  # type: ignore[attr-defined]
             node.func = build.constant(OPERATION + function.id, function)  # type: ignore[attr-defined]
         return node
+
+    def _may_do_builtin(self, name: str, arguments: list[ast.expr]) -> bool:
+        if name not in _ACCESSING:
+            return self._may_do(name)
+        count, special = _ACCESSING[name]
+        attribute = arguments[1] if len(arguments) == count else None
+        known = str(attribute.value) if isinstance(attribute, ast.Constant) else ""
+        return attribute is not None and self._may_run("." + known, *special)
 
     # --- truth -----------------------------------------------------------------------------------
 
@@ -232,12 +259,56 @@ class Implicit(ast.NodeTransformer):
         if isinstance(node, ast.BoolOp):
             node.values = [self._tested(one) for one in node.values]
             return node
+        if isinstance(node, ast.Compare):
+            parts = [self._truth(one) for one in self._comparisons(node)]
+            return parts[0] if len(parts) == 1 else ast.copy_location(ast.BoolOp(ast.And(), parts), node)
         new = self.visit(node)
         assert isinstance(new, ast.expr)
-        is_not = isinstance(new, ast.UnaryOp) and isinstance(new.op, ast.Not)
-        if is_not or isinstance(new, ast.Constant) or not self._may_do("bool"):
-            return new
-        return self._operation("bool", new, at=new)
+        return self._truth(new)
+
+    def _truth(self, node: ast.expr) -> ast.expr:
+        is_known = _is_bool(node) or not self._may_do("bool")
+        return node if is_known else self._operation("bool", node, at=node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        if not self._may_do("bool"):
+            return self.generic_visit(node)
+        return self._one_of(node.op, node.values, node, self.visit)
+
+    def _one_of(
+        self,
+        op: ast.boolop,
+        values: list[ast.expr],
+        at: ast.expr,
+        rewritten: Callable[[Any], Any] = _as_it_is,
+    ) -> ast.expr:
+        """``a and b`` as a value: ``b if bool(.T := a) else .T``; `.T` is let go in both branches.
+
+        As in CPython nothing is asked twice: in ``a and b or c`` the last that was asked is the value.
+        """
+        last = values[-1]
+        if not self._may_do("bool"):
+            return ast.copy_location(ast.BoolOp(op, values), at)
+        name = self._new_name("T", values[0])
+        asked = [self._asked(one, name, rewritten) for one in values[:-1]]
+        test = asked[0] if len(asked) == 1 else ast.copy_location(ast.BoolOp(op, asked), at)
+
+        def gone() -> ast.expr:
+            return ast.copy_location(ast.NamedExpr(build.store(name, last), build.constant(None, last)), last)
+
+        this = build.item([build.load(name, last), gone()], 0, last)
+        other = build.item([gone(), rewritten(last)], 1, last)
+        branches = (other, this) if isinstance(op, ast.And) else (this, other)
+        return ast.copy_location(ast.IfExp(test, *branches), at)
+
+    def _asked(self, node: ast.expr, name: str, rewritten: Callable[[Any], Any]) -> ast.expr:
+        """A test that leaves in a variable what was asked last."""
+        if isinstance(node, ast.BoolOp):
+            node.values = [self._asked(one, name, rewritten) for one in node.values]
+            return node
+        value = rewritten(node)
+        bound = ast.copy_location(ast.NamedExpr(build.store(name, node), value), node)
+        return bound if _is_bool(value) else self._operation("bool", bound, at=node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         node.test = self._tested(node.test)
@@ -367,8 +438,14 @@ class Implicit(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> Any:
         self.generic_visit(node)
-        is_hit = self._may_run("__iter__", "__next__") or self._is_hit(node.target)
-        if not is_hit:
+        return self._loop(node)
+
+    def may_iterate(self) -> bool:
+        """Whether to go over anything may run a method of the flow."""
+        return self._may_run("__iter__", "__next__")
+
+    def _loop(self, node: ast.For, is_iterator: bool = False) -> Any:
+        if not self.may_iterate() and not self._is_hit(node.target):
             return node
         source = node.iter
         iterator, item = self._new_name("I", node), self._new_name("V", node)
@@ -378,19 +455,29 @@ class Implicit(ast.NodeTransformer):
         bind = self._stored(node.target, build.load(item, source), node.target)
         body = [*bind, *build.forget(item, source), *node.body]
         loop = ast.copy_location(ast.While(test, body, node.orelse), node)
-        first = build.assign(iterator, self._operation("iter", source, at=source), source)
+        given = source if is_iterator else self._operation("iter", source, at=source)
+        first = build.assign(iterator, given, source)
         return [first, build.finally_([loop], build.forget(iterator, source), node)]
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:
         self.generic_visit(node)
         return self._asynchronous(node)
 
-    def of_comprehension(self, node: ast.AsyncFor, is_first: bool) -> list[ast.stmt]:
+    def of_comprehension(self, node: ast.For | ast.AsyncFor, is_first: bool) -> list[ast.stmt]:
         """A loop in a function that was a comprehension; the first goes over what the function was given."""
         before, self._is_function = self._is_function, True
-        loop = self._asynchronous(node, is_first)
+        if isinstance(node, ast.AsyncFor):
+            loop: Any = self._asynchronous(node, is_first)
+        else:
+            loop = self._loop(node, is_first)
         self._is_function = before
-        return loop
+        return loop if isinstance(loop, list) else [loop]
+
+    def iterator(self, source: ast.expr) -> ast.expr:
+        """What a comprehension goes over first: it is asked for where the comprehension stands."""
+        if self._may_run("__iter__"):
+            return self._operation("iter", source, at=source)
+        return build.helper("iter", source, at=source)
 
     def _asynchronous(self, node: ast.AsyncFor, is_iterator: bool = False) -> list[ast.stmt]:
         at = node.iter
@@ -480,6 +567,18 @@ def _with(node: ast.With | ast.AsyncWith, items: list[ast.withitem]) -> Any:
 
 def _end(at: ast.AST) -> ast.Constant:
     return build.constant(MARK + "end", at)
+
+
+def _is_bool(node: ast.expr) -> bool:
+    """Whether its truth runs nothing: a constant, or what is surely a bool."""
+    if isinstance(node, ast.Compare):
+        return all(isinstance(op, ast.Is | ast.IsNot | ast.In | ast.NotIn) for op in node.ops)
+    is_test = operation_of(node) in ("bool", "contains")
+    return is_test or isinstance(node, ast.Constant) or _is_not(node)
+
+
+def _is_not(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
 
 
 def _is_identity(op: ast.cmpop) -> bool:

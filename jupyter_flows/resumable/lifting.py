@@ -101,7 +101,8 @@ class Lifter(ast.NodeTransformer):
         if _consumes(node.func, self._suspends) and node.args and isinstance(node.args[0], ast.GeneratorExp):
             generator, others = node.args[0], [*node.args[1:], *node.keywords]
             first = generator.generators[0].iter
-            if not self._suspends(first) and not any(self._suspends(one) for one in others):
+            is_plain = not self._suspends(first) and not _operates(generator)
+            if is_plain and not any(self._suspends(one) for one in others):
                 self._consumed.add(generator)
         return self.generic_visit(node)
 
@@ -239,10 +240,8 @@ class Lifter(ast.NodeTransformer):
         name = f".{_LABEL[type(node)]}{self._count}"
         awaits = _is_async(node)
         self._before += self._functions(name, node, awaits)
-        iterator = (
-            build.async_iterator(iterable) if first.is_async else build.helper("iter", iterable, at=iterable)
-        )
-        call: ast.expr = build.call(name, iterator, at=node)
+        makes = build.async_iterator if first.is_async else self._implicit.iterator
+        call: ast.expr = build.call(name, makes(iterable), at=node)
         is_awaited = awaits and not isinstance(node, ast.GeneratorExp)
         return ast.copy_location(ast.Await(call), node) if is_awaited else call
 
@@ -250,7 +249,7 @@ class Lifter(ast.NodeTransformer):
 
     def _is_wanted(self, node: Comprehension) -> bool:
         inner = _inner_parts(node)
-        if isinstance(node, ast.GeneratorExp) or _is_async(node):
+        if isinstance(node, ast.GeneratorExp) or _is_async(node) or self._implicit.may_iterate():
             return True
         if any(map(self._suspends, [node.generators[0].iter, *inner])):
             return True
@@ -291,9 +290,8 @@ class Lifter(ast.NodeTransformer):
     ) -> list[ast.stmt]:
         """One `for` of a comprehension; the first one's iterator is the function's parameter."""
         source = build.load(ITERATOR, generator.iter) if number == 0 else generator.iter
-        if not generator.is_async:
-            return [ast.copy_location(ast.For(generator.target, source, body, []), at)]
-        loop = ast.copy_location(ast.AsyncFor(generator.target, source, body, []), at)
+        kind = ast.AsyncFor if generator.is_async else ast.For
+        loop = ast.copy_location(kind(generator.target, source, body, []), at)
         return self._implicit.of_comprehension(loop, number == 0)
 
     @staticmethod

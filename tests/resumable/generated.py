@@ -184,7 +184,11 @@ class Grammar:
                 f"{self._pick(names.lists)}[{self._number(names, 1)} % 3]",
             ]
         )
-        return [f"{target} {operator}= {self._number(names, 2)}"]
+        number = self._number(names, 2)
+        # Squared in a loop, numbers would soon have millions of digits.
+        return [
+            f"{target} {operator}= ({number}) % 9" if operator == "*" else f"{target} {operator}= {number}"
+        ]
 
     def _print(self, names: Names) -> list[str]:
         return [f"print({self._arguments(names)})"]
@@ -348,7 +352,8 @@ class Grammar:
             return f"{self._pick(names.functions)}({self._two(names, deeper)})"
         if kind < 8:
             operator = self._pick(["+", "-", "*", "//", "%", "&", "|", "^"])
-            return f"({number(names, deeper)} {operator} {number(names, deeper)})"
+            small = " % 99" if operator == "*" else ""
+            return f"({number(names, deeper)}{small} {operator} {number(names, deeper)})"
         if kind == 8:
             return (
                 f"({number(names, deeper)} if {self._condition(names, deeper)} else {number(names, deeper)})"
