@@ -23,6 +23,10 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
     """Puts a placeholder where an object cannot be made, and goes on."""
 
     dispatch = dict(_UnpicklerInPython.dispatch)  # noqa: RUF012
+    base: dict[int, Any] = {}  # noqa: RUF012 - each one gets its own
+
+    def persistent_load(self, number: int) -> Any:
+        return self.base[number]
 
     def find_class(self, module: str, name: str) -> Any:
         try:

@@ -8,7 +8,8 @@ behind its stream, which is made once; behind that of an untouched group, so tha
 A link too many costs little: large buffers and pieces are chunks of their own anyway.
 
 Groups that are watched and were not touched (see `watching`) are not pickled at all. What is pickled is
-looked for in them by address, so new sharing is found.
+looked for in them by address, so new sharing is found. Small variables that share objects with such a group
+(one row of many) are a group of their own, whose stream refers to the objects of the other one by number.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ _CONSTANTS_OF_LIBRARIES = (
     "pyarrow.lib.DataType",
     "pyarrow.lib.Schema",
 )
+# The scope of the continuation, which comes before all variables.
+_LOADED_FIRST = "state/"
 # Shorter texts are cheaper to keep twice than to look after.
 _LONG_TEXT = 4096
 
@@ -80,6 +83,8 @@ class Found:
     alone: dict[str, Alone] = field(default_factory=dict)
     #: Whether it is as it was in the savepoint before.
     is_same: bool = False
+    #: The names of the group whose objects the stream refers to.
+    base: tuple[str, ...] = ()
 
     @property
     def objects(self) -> int:
@@ -127,7 +132,9 @@ def find_groups(
     likely = [
         group
         for group in earlier
-        if same.isdisjoint(group.names) and not (looking and looking.has_changed(group.names, pickler))
+        if same.isdisjoint(group.names)
+        and not group.base
+        and not (looking and looking.has_changed(group.names, pickler))
     ]
     found = _pickled(others, pickler, likely, private)
     order = {name: number for number, name in enumerate(objects)}
@@ -136,6 +143,11 @@ def find_groups(
     for members in _linked(found, kept, _Links.of(pickler.namespace)):
         if len(members) == 1:
             (remaining if isinstance(members[0], Kept) else groups).append(members[0])
+            continue
+        beside = _beside(members, objects, pickler, is_quiet)
+        if beside is not None:
+            remaining += [member for member in members if isinstance(member, Kept)]
+            groups.append(beside)
         else:
             groups.append(_together(members, objects, order, pickler, is_quiet))
     return groups, remaining
@@ -170,6 +182,35 @@ def _pickled(
             one.alone[name] = Alone(one.pickled.digest, one.pickled.size, one.pickled.missing)
             found.append(one)
     return found
+
+
+def _beside(
+    members: Sequence[Found | Kept],
+    objects: Mapping[str, Any],
+    pickler: GroupPickler,
+    is_quiet: Callable[[], bool],
+) -> Found | None:
+    """A few small objects that refer to those of an untouched group: that one stays as it is."""
+    bases = [member for member in members if isinstance(member, Kept)]
+    others = [member for member in members if isinstance(member, Found)]
+    names = tuple(name for member in others for name in member.names)
+    if (
+        len(bases) != 1
+        or sum(member.objects for member in others) >= MANY_OBJECTS
+        or any(member.pickled.missing for member in others)
+        or any(name.startswith(_LOADED_FIRST) for name in names)
+        or not is_quiet()
+    ):
+        return None
+    base = bases[0].watched
+    numbers = base.numbers([member.pickled.memo for member in others])
+    pickled = pickler.dump_beside(numbers, [objects[name] for name in names])
+    if pickled is None or not is_quiet():
+        return None
+    if any(_links(pickled.memo, identity) for identity in base.shared_with(pickled.memo)):
+        return None
+    alone = {name: one for member in others for name, one in member.alone.items()}
+    return Found(names, pickled, alone, base=bases[0].names)
 
 
 def _together(

@@ -8,7 +8,7 @@ import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from ..errors import SavepointError
@@ -43,9 +43,9 @@ def load(
     """
     reader = ChunkReader(chunks)
     units.make_known(manifest.body.units, reader)
-    loading = _Loading(reader, namespace)
+    loading = _Loading(reader, namespace, {group.base for group in manifest.body.groups})
     with _no_collection(), loading:
-        for group in sorted(manifest.body.groups, key=lambda group: first not in group.names):
+        for group in sorted(manifest.body.groups, key=lambda one: (first not in one.names, bool(one.base))):
             loading.add(group)
             if first in group.names:
                 prepare(loading.objects[first])
@@ -79,7 +79,10 @@ class _Loading:
     group that fails is tried again when all others are there, and then with its own variables as well.
     """
 
-    def __init__(self, reader: ChunkReader, namespace: dict[str, Any]) -> None:
+    def __init__(
+        self, reader: ChunkReader, namespace: dict[str, Any], bases: Collection[tuple[str, ...]] = ()
+    ) -> None:
+        self._bases = _Bases(bases)
         self.objects: dict[str, Any] = {}
         self.lost: list[str] = []
         self._reader = reader
@@ -108,22 +111,22 @@ class _Loading:
 
     def add_stream(self, group: Group, stream: bytes) -> None:
         try:
-            self._have(group, _unpickle(pickle.Unpickler, group, stream, self._reader))
+            self._have(group, _unpickle(_Unpickler, group, stream, self._reader, self._bases))
         except SavepointError:
-            self._have(group, _load_carefully(group, stream, self._reader))
+            self._have(group, _load_carefully(group, stream, self._reader, self._bases))
         except Exception:
             self._put_off.append((group, stream))
 
     def add_those_put_off(self) -> None:
         for group, stream in self._put_off:
             try:
-                found = _unpickle(pickle.Unpickler, group, stream, self._reader)
+                found = _unpickle(_Unpickler, group, stream, self._reader, self._bases)
             except Exception:
-                self._have(group, _load_carefully(group, stream, self._reader))
+                self._have(group, _load_carefully(group, stream, self._reader, self._bases))
                 try:
-                    found = _unpickle(pickle.Unpickler, group, stream, self._reader)
+                    found = _unpickle(_Unpickler, group, stream, self._reader, self._bases)
                 except Exception:
-                    found = _load_carefully(group, stream, self._reader)
+                    found = _load_carefully(group, stream, self._reader, self._bases)
             self._have(group, found)
 
     def _have(self, group: Group, found: list[Any]) -> None:
@@ -178,15 +181,43 @@ def _not_loaded(name: str, reason: str) -> Placeholder:
     return Placeholder(name.partition("/")[2], "unknown", reason)
 
 
-def _unpickle(kind: Any, group: Group, stream: bytes, reader: ChunkReader) -> Any:
+class _Bases:
+    """The objects of groups that others refer to, by their numbers in the memos."""
+
+    def __init__(self, names: Collection[tuple[str, ...]]) -> None:
+        self._names = frozenset(names)
+        self._memos: dict[tuple[str, ...], dict[int, Any]] = {}
+
+    def keep(self, group: Group, unpickler: Any) -> None:
+        if group.names in self._names:
+            self._memos[group.names] = unpickler.memo.copy()
+
+    def of(self, group: Group) -> dict[int, Any]:
+        """Raises LookupError where the other group is not there (yet)."""
+        if group.base and group.base not in self._memos:
+            names = ", ".join(name.partition("/")[2] for name in group.base[:3])
+            raise LookupError(f"it shares objects with {names}, which could not be loaded")
+        return self._memos.get(group.base, {})
+
+
+class _Unpickler(pickle.Unpickler):
+    base: dict[int, Any] = {}  # noqa: RUF012 - each one gets its own
+
+    def persistent_load(self, number: int) -> Any:
+        return self.base[number]
+
+
+def _unpickle(kind: Any, group: Group, stream: bytes, reader: ChunkReader, bases: _Bases) -> Any:
     set_memories(group.memories, reader)
     buffers = [_memory(buffer, reader) for buffer in group.buffers]
     unpickler = kind(io.BytesIO(b"".join(PREAMBLE) + stream), buffers=buffers)
+    unpickler.base = bases.of(group)
     for _ in PREAMBLE:
         unpickler.load()
     found = unpickler.load()
     while len(found) < len(group.names):
         found += unpickler.load()
+    bases.keep(group, unpickler)
     return found
 
 
@@ -199,9 +230,9 @@ def _memory(buffer: Buffer, reader: ChunkReader) -> Any:
     return memory
 
 
-def _load_carefully(group: Group, stream: bytes, reader: ChunkReader) -> list[Any]:
+def _load_carefully(group: Group, stream: bytes, reader: ChunkReader, bases: _Bases) -> list[Any]:
     try:
-        found: list[Any] = _unpickle(CarefulUnpickler, group, stream, reader)
+        found: list[Any] = _unpickle(CarefulUnpickler, group, stream, reader, bases)
     except Exception as error:
         return [_not_loaded(name, reason_of(error)) for name in group.names]
     paths = Paths(group.names, found)

@@ -24,7 +24,7 @@ from .manifest_words import WORDS
 from .written import Reference
 
 MAGIC = b"JFSN"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _HEAD = struct.Struct("<4sH")
 _BODY_AT = _HEAD.size + signing.SIGNATURE_BYTES
 _compressor = zstandard.ZstdCompressor(level=1, dict_data=WORDS)
@@ -32,6 +32,7 @@ _compressor = zstandard.ZstdCompressor(level=1, dict_data=WORDS)
 _decompressors = {
     1: zstandard.ZstdDecompressor(),
     2: zstandard.ZstdDecompressor(dict_data=WORDS),
+    3: zstandard.ZstdDecompressor(dict_data=WORDS),
 }
 #: So many bytes of a stream's SHA-256 are kept: too many for anybody to find a second stream with the same.
 SEAL_BYTES = 16
@@ -52,6 +53,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     arrays, which the stream refers to by number. `seal` is a cryptographic hash of the stream (its first 16
     bytes, in format 1 all 32), checked before it is unpickled; `digest` is equal exactly when stream and
     buffers are. `parts` says how many names each pickle of the stream is for, where it has more than one.
+    Objects that belong to the group whose names `base` tells are persistent ids: their numbers in its memo.
     """
 
     names: tuple[str, ...]
@@ -63,6 +65,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     missing: tuple[Missing, ...] = ()
     memories: tuple[Buffer, ...] = ()
     parts: tuple[int, ...] = ()
+    base: tuple[str, ...] = ()
 
 
 class UnitSource(msgspec.Struct, frozen=True, array_like=True):

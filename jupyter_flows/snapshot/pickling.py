@@ -155,6 +155,15 @@ class _FastPickler(pickle.Pickler):
     pass
 
 
+class _ReferringPickler(pickle.Pickler):
+    """Leaves out what another stream has: its numbers there stand for it."""
+
+    numbers: dict[int, int] = {}  # noqa: RUF012 - each one gets its own
+
+    def persistent_id(self, subject: Any) -> int | None:
+        return self.numbers.get(id(subject))
+
+
 _PicklerInPython: Any = pickle._Pickler
 
 
@@ -285,6 +294,24 @@ class GroupPickler:
         except Exception:
             return False
         return True
+
+    def dump_beside(self, numbers: dict[int, int], roots: Sequence[Any]) -> Pickled | None:
+        """A stream that refers to objects of another one; None where that cannot be.
+
+        Arguments: `numbers`, those of the objects in the memo of the other stream, by id.
+        """
+
+        def made(*arguments: Any, **options: Any) -> _ReferringPickler:
+            pickler = _ReferringPickler(*arguments, **options)
+            pickler.numbers = numbers
+            return pickler
+
+        saving = Saving(self.namespace, self._keep)
+        try:
+            pickled = self._run(made, saving, list(roots), self._fast(saving))
+        except Exception:
+            return None
+        return None if pickled.missing or self._suspects else pickled
 
     def _run(
         self,

@@ -9,14 +9,19 @@ a thread that `threading` knows, and no state was made meanwhile, only those thr
 in C alone (pools of BLAS and Arrow, an allocator's thread that tidies up every now and then, ZeroMQ's) may
 go on. Else all threads of the process are.
 
+Where the flow handles signals, its handler may run in this thread between any two steps of a save, and no
+clock would tell: there it is never quiet.
+
 Threads of the machinery are left out: those of the kernel's own, which send and sort messages, touch no
 variable. The one that answers a debugger's questions does, and is looked at.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -27,6 +32,16 @@ _HARMLESS = (
     *("ipykernel.parentpoller", "IPython.core.history"),
 )
 _NATIVE = b"ZMQbg/"
+# Whose handlers of signals touch no variable.
+_HANDLERS = (
+    "jupyter_flows.",
+    "ipykernel.",
+    "IPython.",
+    "asyncio.",
+    "tornado.",
+    "multiprocessing.",
+    "pytest_timeout",
+)
 
 
 def from_now_on(at_any_price: bool) -> Quiet | None:
@@ -46,7 +61,7 @@ class Quiet:
         #: Whether no thread can run Python but those of `threading`.
         self._is_known = self._states is not None and self._states.are_known
         self._clocks = _clocks_of(_threads_of_python()) if self._is_known else _clocks_of(_all_threads())
-        self._holds = True
+        self._holds = not _handles_signals()
 
     def holds(self) -> bool:
         self._holds = self._holds and self._still_holds()
@@ -118,6 +133,20 @@ def _functions_of_interpreter() -> Any:
     except (AttributeError, OSError):
         return ()
     return tuple(found)
+
+
+def _handles_signals() -> bool:
+    """Whether a signal could have code of the flow run in this thread at any time."""
+    return any(
+        callable(handler)
+        and handler is not signal.default_int_handler
+        and not _module_of(handler).startswith(_HANDLERS)
+        for handler in map(_signal.getsignal, range(1, signal.NSIG))  # without making an enum of each
+    )
+
+
+def _module_of(handler: Any) -> str:
+    return str(getattr(handler, "__module__", None))
 
 
 def _threads_of_python() -> list[int]:

@@ -115,7 +115,7 @@ class _Save:
 
     def _watch(self, found: list[Found], objects: Mapping[str, Any]) -> None:
         """From now on look after groups of many objects."""
-        large = [one for one in found if len(one.pickled.memo) >= MANY_OBJECTS]
+        large = [one for one in found if len(one.pickled.memo) >= MANY_OBJECTS and not one.base]
         looking = watching(is_needed=True) if large and self._quiet is not None else None
         if looking is None or self._quiet is None:
             return
@@ -147,6 +147,7 @@ class _Save:
             missing=pickled.missing,
             memories=pickled.memories,
             parts=pickled.parts if len(pickled.parts) > 1 else (),
+            base=one.base,
         )
 
     def _reusable(self) -> dict[str, Group]:

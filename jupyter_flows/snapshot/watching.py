@@ -81,6 +81,34 @@ class Watched:
         #: Ids of what was pickled by itself, sorted.
         self.beside: Any = None
         self.is_sure = True
+        # The memo of its stream: ids and numbers, which keep nothing alive.
+        self._ids: Any = None
+        self._numbers: Any = None
+        self._are_sorted = False
+
+    def remember(self, memo: Memo) -> None:
+        """The numbers that its objects have in its stream."""
+        words = memo.words()
+        if words is not None:
+            table = numpy.frombuffer(words, "u8").reshape(-1, 2)
+            table = table[table[:, 0] != 0]
+            self._ids, self._numbers = table[:, 0].copy(), table[:, 1].astype("u4")
+
+    def numbers(self, memos: Iterable[Memo]) -> dict[int, int]:
+        """The numbers of those of its objects that these memos have, too, by id.
+
+        Only of what the walk met, which is still there: ids of what was made for the pickler alone may have
+        come to others.
+        """
+        if self._ids is None:
+            return {}
+        if not self._are_sorted:
+            order = numpy.argsort(self._ids)
+            self._ids, self._numbers, self._are_sorted = self._ids[order], self._numbers[order], True
+        wanted = numpy.unique(numpy.concatenate([_ids_of(memo) for memo in memos]))
+        wanted = wanted[_is_in(wanted, self.links) & _is_in(wanted, self._ids)]
+        found = self._numbers[numpy.searchsorted(self._ids, wanted)]
+        return dict(zip(wanted.tolist(), found.tolist(), strict=True))
 
     def shared_with(self, memo: Memo) -> list[int]:
         """Ids of the objects of a stream that are objects of this group too."""
@@ -188,6 +216,7 @@ class Watching:
             walk = Walk(image, pickled.memo, time.thread_time() + 0.3 + 2 * pickled.seconds)
             walk.run(list(watched.roots))
             watched.footprint, watched.links = image.footprint(), walk.links
+            watched.remember(pickled.memo)
         finally:
             image.close()
         # Watched from here on: nobody wrote since they were read, if it was quiet until `quiet.holds`.

@@ -107,6 +107,25 @@ def main() -> None:
     }
     manifest = snapshot.save(objects, snapshot.DirectoryChunks(where / "chunks"), namespace)
     (where / "manifest").write_bytes(manifest.to_bytes())
+    _make_series(where.with_name(where.name + "-series"), objects, namespace)
+
+
+def _make_series(where: Path, objects: dict[str, Any], namespace: dict[str, Any]) -> None:
+    """The last one of a series: what refers to rows of a large group is a group of its own."""
+    rows = [{"number": number, "tags": [number]} for number in range(3000)]
+    objects |= {"globals/many_rows": rows, "globals/first_row": rows[0]}
+    chunks = snapshot.DirectoryChunks(where / "chunks")
+    manifest = snapshot.save({}, chunks, namespace)
+    for _ in range(2):
+        manifest = snapshot.save(objects, chunks, namespace, manifest)
+    objects["globals/one_row"] = rows[7]
+    manifest = snapshot.save(objects, chunks, namespace, manifest)
+    if not any(group.base for group in manifest.body.groups):
+        sys.exit("other threads ran, or nothing is watched here: once more, elsewhere")
+    (where / "manifest").write_bytes(manifest.to_bytes())
+    for file in (where / "chunks").rglob("*"):
+        if file.is_file() and file.name not in manifest.chunks:
+            file.unlink()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ def test_an_exhibit_loads_whole(exhibit: Path, monkeypatch: pytest.MonkeyPatch) 
     namespace.update({name.removeprefix("globals/"): value for name, value in found.items()})
     for claim in CLAIMS.strip().splitlines():
         assert eval(claim, namespace), claim
+    if "many_rows" in namespace:
+        assert namespace["one_row"] is namespace["many_rows"][7]
+        assert namespace["first_row"] is namespace["many_rows"][0]
+        assert namespace["many_rows"][2999] == {"number": 2999, "tags": [2999]}
 
 
 def test_there_is_an_exhibit_of_the_present_rules() -> None:

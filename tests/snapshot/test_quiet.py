@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import sys
 import threading
 
@@ -80,6 +81,15 @@ def test_threads_without_python_do_not_count() -> None:
     quiet = Quiet()
     assert (square @ square).shape == (700, 700)
     assert _holds_or_others_ran(quiet)
+
+
+def test_it_is_never_quiet_where_the_flow_handles_signals() -> None:
+    before = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert not Quiet().holds()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert _holds_or_others_ran(Quiet())
 
 
 def _holds_or_others_ran(quiet: Quiet) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jupyter_flows import resumable, snapshot
-from jupyter_flows.snapshot import MemoryChunks, grouping, load, save, saving, untouched
+from jupyter_flows.snapshot import MemoryChunks, grouping, load, save, saving, untouched, watching
 
 pytest.importorskip("numpy")
 needs_watching = pytest.mark.skipif(
@@ -355,6 +355,7 @@ class _Rounds:
 def run_rounds(seed: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> _Rounds:
     monkeypatch.setattr(saving, "MANY_OBJECTS", 20)
     monkeypatch.setattr(grouping, "MANY_OBJECTS", 20)
+    monkeypatch.setattr(watching, "_SHARE_BESIDE", 2)
     graph = Graph(seed)
     session = _Rounds(graph)
     for number in range(rounds):
