@@ -28,12 +28,14 @@ class CellRecorder:
         self._clear_at_next = False
         self.cell = 0
 
-    def begin_cell(self, cell: int, execution_count: int | None) -> None:
+    def begin_cell(self, cell: int, execution_count: int | None, is_news: bool = True) -> None:
+        """Without `is_news` the cell is worth a word only when it shows something."""
         with self._lock:
             self.cell = cell
-            self._outputs[cell] = []
             self._counts[cell] = execution_count
-            self._changed.add(cell)
+            self._outputs.pop(cell, None)
+            if is_news:
+                self._current()
 
     def stream(self, name: str, text: str) -> None:
         with self._lock:

@@ -282,7 +282,9 @@ class FlowRun:
 
     def _run_cell(self, index: int, cell: model.Cell) -> None:
         self._runtime.progress.cell = index
-        self._recorder.begin_cell(index, self._shell.execution_count)
+        # A script has one cell, and nobody asks whether it has run.
+        is_news = not self._is_script or bool(self._begin.cells)
+        self._recorder.begin_cell(index, self._shell.execution_count, is_news)
         self._shell.name_next_cell(self._name_of(index))
         result = self._shell.run_cell(cell.source, store_history=True, cell_id=cell.id)
         error = result.error_before_exec or result.error_in_exec
@@ -291,11 +293,14 @@ class FlowRun:
         if error is not None:
             raise FlowFailed(error)
 
+    @property
+    def _is_script(self) -> bool:
+        return self._begin.source is not None and self._begin.source.kind is model.FlowKind.SCRIPT
+
     def _name_of(self, index: int) -> str:
         assert self._begin.source is not None
         path = os.path.basename(self._begin.source.path)
-        is_script = self._begin.source.kind is model.FlowKind.SCRIPT
-        return f"<{path}>" if is_script else f"<{path}, cell {index + 1}>"
+        return f"<{path}>" if self._is_script else f"<{path}, cell {index + 1}>"
 
     def _note_unit(self, unit: Any) -> None:
         self._runtime.progress.cell_of_unit[unit.digest] = self._runtime.progress.cell

@@ -34,7 +34,7 @@ class ResumeMode(StrEnum):
     AGAIN = "AGAIN"
 
 
-class Wait(msgspec.Struct, frozen=True, kw_only=True):
+class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an execution with status WAITING waits for.
 
     Executions by `execution_ids` and `return_when`, until `wake_at` if that is set (then the wait for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ from ..model import (
     ResumeMode,
     Savepoint,
     SavepointDraft,
+    SavepointKind,
+    Site,
     Status,
     Value,
     Wait,
@@ -51,6 +54,29 @@ _decode_source = msgspec.msgpack.Decoder(FlowSource).decode
 _decode_cell = msgspec.msgpack.Decoder(CellOutput).decode
 _NO_VALUES = encode({})
 _NO_TEXTS = encode(())
+
+
+class _PlainDraft(msgspec.Struct, frozen=True, array_like=True):
+    """What most drafts say, without names of fields. Fields may be added at the end, with defaults."""
+
+    kind: SavepointKind
+    cell: int | None
+    line: int
+    source: str
+    function: str
+    name: str | None
+    bytes_new: int
+    bytes_total: int
+    flow_version: bytes
+
+
+_decode_plain_draft = msgspec.msgpack.Decoder(_PlainDraft).decode
+_decode_bytes = msgspec.msgpack.Decoder(bytes).decode
+#: The first byte of what msgpack writes: an array of up to 15; bytes.
+_ARRAY, _ARRAY_MASK = 0x90, 0xF0
+_BINARY = (0xC4, 0xC5, 0xC6)
+_HASH, _HASH_BYTES = re.compile("[0-9a-f]{32}z?"), 17
+_VERSION = re.compile("(?:[0-9a-f]{2})*")
 
 
 def to_microseconds(instant: datetime | None) -> int | None:
@@ -154,6 +180,27 @@ def execution(row: Row) -> Execution:
     )
 
 
+def _packed_draft(draft: SavepointDraft) -> bytes:
+    version = draft.flow_version or ""
+    is_plain = draft.exact and not (draft.inexact_reason or draft.missing or draft.changes or draft.inputs)
+    if not is_plain or draft.outputs is not None or not _VERSION.fullmatch(version):
+        return encode(msgspec.structs.replace(draft, manifest=b"", chunks=()))
+    site = draft.site
+    return encode(
+        _PlainDraft(
+            kind=draft.kind,
+            cell=site.cell,
+            line=site.line,
+            source=site.source,
+            function=site.function,
+            name=draft.name,
+            bytes_new=draft.bytes_new,
+            bytes_total=draft.bytes_total,
+            flow_version=bytes.fromhex(version),
+        )
+    )
+
+
 def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
     draft = savepoint.draft
     return {
@@ -165,9 +212,9 @@ def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
         "kind": draft.kind.value,
         "created_at": to_microseconds(savepoint.created_at),
         "call": encode(savepoint.call),
-        "draft": encode(msgspec.structs.replace(draft, manifest=b"", chunks=())),
+        "draft": _packed_draft(draft),
         "manifest": draft.manifest,
-        "chunks": encode(draft.chunks),
+        "chunks": packed_hashes(draft.chunks),
         "effect_ids": encode(savepoint.effect_ids),
         "exact": draft.exact,
         "restores": savepoint.restores,
@@ -178,11 +225,9 @@ def savepoint_row(savepoint: Savepoint) -> dict[str, Any]:
 
 def savepoint(row: Row) -> Savepoint:
     """Rows that were read without `manifest` and `chunks` give a draft that has none; likewise `heard`."""
-    draft = _decode_draft(row["draft"])
+    made = draft(row["draft"])
     if "manifest" in row:
-        draft = msgspec.structs.replace(
-            draft, manifest=bytes(row["manifest"]), chunks=_decode_texts(row["chunks"])
-        )
+        made = msgspec.structs.replace(made, manifest=bytes(row["manifest"]), chunks=hashes(row["chunks"]))
     return Savepoint(
         id=row["id"],
         execution_id=row["execution_id"],
@@ -190,7 +235,7 @@ def savepoint(row: Row) -> Savepoint:
         number=row["number"],
         created_at=_known_instant(row["created_at"]),
         call=_decode_call(row["call"]),
-        draft=draft,
+        draft=made,
         effect_ids=() if row["effect_ids"] == _NO_TEXTS else _decode_texts(row["effect_ids"]),
         restores=row["restores"],
         error=None if row["error"] is None else _decode_error(row["error"]),
@@ -212,8 +257,20 @@ def setting(row: Row) -> Setting:
     )
 
 
-def texts(content: bytes) -> tuple[str, ...]:
-    return _decode_texts(content)
+def hashes(content: bytes) -> tuple[str, ...]:
+    """Of chunks; also as older versions wrote them, as texts."""
+    if content[0] not in _BINARY:
+        return _decode_texts(content)
+    packed = _decode_bytes(content)
+    parts = (packed[start : start + _HASH_BYTES] for start in range(0, len(packed), _HASH_BYTES))
+    return tuple(part[:-1].hex() + ("z" if part[-1] else "") for part in parts)
+
+
+def packed_hashes(chunks: tuple[str, ...]) -> bytes:
+    """Half as long as texts: the 16 bytes of each, and one that says whether it is compressed."""
+    if not all(map(_HASH.fullmatch, chunks)):
+        return encode(chunks)
+    return encode(b"".join([bytes.fromhex(one[:32]) + (b"\1" if one[32:] else b"\0") for one in chunks]))
 
 
 def chunks_of_values(content: bytes) -> set[str]:
@@ -222,7 +279,19 @@ def chunks_of_values(content: bytes) -> set[str]:
 
 def draft(content: bytes) -> SavepointDraft:
     """Without manifest and chunks, which are columns of their own."""
-    return _decode_draft(content)
+    if content[0] & _ARRAY_MASK != _ARRAY:
+        return _decode_draft(content)
+    plain = _decode_plain_draft(content)
+    return SavepointDraft(
+        kind=plain.kind,
+        site=Site(cell=plain.cell, line=plain.line, source=plain.source, function=plain.function),
+        manifest=b"",
+        chunks=(),
+        name=plain.name,
+        bytes_new=plain.bytes_new,
+        bytes_total=plain.bytes_total,
+        flow_version=plain.flow_version.hex() or None,
+    )
 
 
 def chunks_of_call(content: bytes) -> set[str]:

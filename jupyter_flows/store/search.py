@@ -1,4 +1,5 @@
-"""Search: which executions say a text, in their name, flow, message, inputs or log; newest first.
+"""Search: which executions say a text, in their name, flow, message, inputs or log, or have an id that begins
+so; newest first.
 
 The text may stand anywhere in a word, so that words are no help: both databases index three letters at a
 time. A page must cost the same whether one execution of a million says it or all of them do, which an index
@@ -64,6 +65,8 @@ _FOUND = """
     AND CASE search_index.rowid & 4294967295 WHEN 0 THEN searchable.text LIKE ? ESCAPE '/'
     ELSE (SELECT log.text FROM log WHERE log.number = search_index.rowid & 4294967295) LIKE ? ESCAPE '/' END
     ORDER BY search_index.rowid DESC"""
+_OF_IDS = re.compile("[0-9a-z]+")
+_AFTER_ALL = "{"  # the character after "z"
 #: So many executions are looked through without the index.
 _FEW = 1000
 
@@ -131,9 +134,24 @@ def find(
     listed = list(conditions)
     if listed and (few := _few(connection, listed, cursor)) is not None:
         return _saying(connection, wanted, few)[:limit]
-    if connection.dialect.name == "sqlite":
-        return _find_in_sqlite(connection, wanted, listed, cursor, limit)
-    return _find_in_postgresql(connection, wanted, listed, cursor, limit)
+    named = _named(connection, wanted.lower(), listed, cursor, limit)
+    look = _find_in_sqlite if connection.dialect.name == "sqlite" else _find_in_postgresql
+    found = look(connection, wanted, listed, cursor, limit)
+    return found if not named else sorted({*found, *named}, reverse=True)[:limit]
+
+
+def _named(
+    connection: Connection, wanted: str, conditions: list[Any], cursor: str | None, limit: int
+) -> list[str]:
+    """Those whose id begins so, newest first. In the index of texts the letters of ids, which all differ,
+    would take more room than all else that an execution has there."""
+    if not _OF_IDS.fullmatch(wanted):
+        return []
+    column = executions.c.id
+    statement = select(column).where(column >= wanted, column < wanted + _AFTER_ALL, *conditions)
+    if cursor is not None:
+        statement = statement.where(column < cursor)
+    return list(connection.execute(statement.order_by(column.desc()).limit(limit)).scalars())
 
 
 def _few(connection: Connection, conditions: list[Any], cursor: str | None) -> list[str] | None:
@@ -152,7 +170,7 @@ def _saying(connection: Connection, wanted: str, ids: list[str]) -> list[str]:
         says = table.c.text.icontains(wanted, autoescape=True)
         statement = select(table.c.execution_id).where(table.c.execution_id.in_(ids), says).distinct()
         found.update(connection.execute(statement).scalars())
-    return [one for one in ids if one in found]
+    return [one for one in ids if one in found or one.startswith(wanted.lower())]
 
 
 def _find_in_sqlite(
@@ -219,5 +237,6 @@ def _about(execution: Execution) -> str:
     error = f"{execution.error.type}: {execution.error.message}" if execution.error else None
     inputs = masked({name: value.shown() for name, value in execution.inputs.items()})
     written = msgspec.json.encode(inputs).decode() if inputs else None
-    said = (execution.id, execution.name, execution.flow, execution.message, error, written)
+    flow = execution.flow if execution.flow != execution.name else None
+    said = (execution.name, flow, execution.message, error, written)
     return "\n".join(part for part in said if part)[:_LONGEST]

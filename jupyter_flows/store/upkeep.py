@@ -81,7 +81,8 @@ class Upkeep(Session):
         empty = replace(
             draft, exact=False, inexact_reason=_HOLLOW, bytes_total=0, missing=(), changes={}, inputs={}
         )
-        values = {"draft": rows.encode(empty), "manifest": b"", "chunks": rows.encode(()), "exact": False}
+        nothing = {"manifest": b"", "chunks": rows.packed_hashes(())}
+        values = {"draft": rows.encode(empty), **nothing, "exact": False}
         self.execute(update(savepoints).where(own).values(**values))
 
     # --- chunks
@@ -109,7 +110,7 @@ class Upkeep(Session):
         for row in self.stream(of_savepoints, 500):
             flow, status = owners.get(row.execution_id, (None, None))
             facts = {"execution_id": row.execution_id, "flow": flow, "status": status}
-            yield ChunkUse(kind="savepoint", chunks=rows.texts(row.chunks), **facts)
+            yield ChunkUse(kind="savepoint", chunks=rows.hashes(row.chunks), **facts)
             if others := _chunks_of_values(row):
                 yield ChunkUse(kind="value", chunks=tuple(others), **facts)
         for content in self.execute(select(files.c.content)).scalars():

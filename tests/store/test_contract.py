@@ -616,6 +616,15 @@ def test_a_text_is_found_wherever_it_is_said(store: Store) -> None:
     assert found(store, "hidden") == []
     assert found(store, "nowhere") == []
     assert found(store, "no") == ["e3", "e1"]
+    put(store, execution("06h0kn94pawc", message="06h0zz"), execution("06h0zz1111"))
+    assert found(store, "06H0kn94") == ["06h0kn94pawc"]
+    assert found(store, "06h0zz", limit=1) == ["06h0zz1111"]
+    assert (
+        found(store, "06h0zz", status=Status.QUEUED)
+        == found(store, "06h0zz")
+        == ["06h0zz1111", "06h0kn94pawc"]
+    )
+    assert found(store, "06h0", cursor="06h0zz1111") == ["06h0kn94pawc"]
     with store.writing() as transaction:
         read = transaction.execution("e4", lock=True)
         assert read is not None
