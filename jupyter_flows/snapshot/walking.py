@@ -40,6 +40,7 @@ _GENERAL, _UNICODE, _SPLIT = 0, 1, 2
 _MOST_OPAQUE = 200
 _MOST_TYPES = 100
 _LONG_TEXT = 4096
+_TRIES = 3
 # Attributes of an instance with such names change how it is pickled: "__reduce", "__getsta", "__getnew".
 _TELLING = tuple(int.from_bytes(name, "little") for name in (b"__reduce", b"__getsta", b"__getnew"))
 
@@ -386,7 +387,8 @@ def layouts_are_known() -> bool:
             and not hasattr(sys, "gettotalrefcount")
             and not hasattr(sys, "getobjects")
             and bool(_dummy())
-            and _try_layouts()
+            # Another thread may give back memory that is just looked at: that says nothing of layouts.
+            and any(_try_layouts() for _ in range(_TRIES))
         )
     return _Layouts.are_known
 
