@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
 
 #: Revision of this schema: the newest file in migrations/versions.
-HEAD = "0005"
+HEAD = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -244,6 +244,14 @@ savepoints = Table(
     CheckConstraint("number >= 1 AND restores >= 0", name="counts_are_not_negative"),
     CheckConstraint("parent_id IS NULL OR parent_id <> id", name="no_savepoint_is_its_own_parent"),
     UniqueConstraint("execution_id", "number"),
+)
+#: Of savepoints that forks begin with: they came from one of another execution.
+BEGINS_A_FORK = "number = 1 AND parent_id IS NOT NULL"
+Index(
+    "ix_savepoints_of_forks",
+    savepoints.c.parent_id,
+    sqlite_where=text(BEGINS_A_FORK),
+    postgresql_where=text(BEGINS_A_FORK),
 )
 
 log = Table(
