@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .walking import children
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 Position = tuple[int, int, int, int]
 
@@ -299,7 +301,7 @@ def own_nodes(function: Definition | ast.Lambda) -> Iterator[ast.AST]:
         node = waiting.pop()
         yield node
         if not isinstance(node, (*_DEFINITIONS, ast.ClassDef, ast.Lambda)):
-            waiting += ast.iter_child_nodes(node)
+            waiting += children(node)
 
 
 def is_generator(function: Definition) -> bool:

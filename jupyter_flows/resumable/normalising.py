@@ -29,7 +29,7 @@ from .operands import Suspension, definition_parts, is_annotation, needs_keeping
 from .scopes import Scope, analyse
 from .spilling import Spiller, bound_in
 from .temporaries import is_temporary
-from .visible import Visible
+from .visible import Visible, mentions_namespaces
 from .walking import children, located, walk
 
 #: How a protected block is being left: kept in its `.w` variable. Returns are RETURN + their number.
@@ -94,7 +94,7 @@ def normalise(
         tree = implicit.visit(tree)
     tree.births_in_unit = implicit.births  # type: ignore[attr-defined]
     suspends = Suspension(bound, tree)
-    tree = Visible(bound).visit(tree)
+    tree = Visible(bound).visit(tree) if mentions_namespaces(tree) else tree
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from . import build
+from .walking import walk
 
 #: Methods and functions that only look at a dict.
 _LOOKING = frozenset({"items", "keys", "values", "copy"})
@@ -14,6 +15,16 @@ _LOOKERS = frozenset(
 )
 
 
+_NAMESPACES = frozenset({"globals", "locals", "vars"})
+_FUNCTIONS = frozenset({"locals", "vars", "dir"})
+
+
+def mentions_namespaces(tree: ast.AST) -> bool:
+    """Whether a unit names any of the functions that show variables: few do."""
+    mentioned = _NAMESPACES | _FUNCTIONS
+    return any(isinstance(one, ast.Name) and one.id in mentioned for one in walk(tree))
+
+
 class Visible(ast.NodeTransformer):
     """``locals()``, ``vars()`` and ``dir()`` do not show temporaries.
 
@@ -21,8 +32,8 @@ class Visible(ast.NodeTransformer):
     """
 
     def __init__(self, bound: set[str]) -> None:
-        self._names = {"locals", "vars", "dir"} - bound
-        self._namespaces = {"globals", "locals", "vars"} - bound
+        self._names = _FUNCTIONS - bound
+        self._namespaces = _NAMESPACES - bound
         self._lookers = _LOOKERS - bound
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
