@@ -22,7 +22,7 @@ from .implicit import operation_of
 from .importing import is_own
 from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly
 from .knowledge import KNOWN
-from .normalising import CELLS, is_held
+from .lowering import CELLS, is_held
 from .operands import Refused, Steps, text_of
 from .operations import running_method
 from .passing import passes_on

@@ -15,7 +15,7 @@ from typing import Any
 from . import borrowed, units
 from .coroutines import SUSPENDABLE
 from .depth import make_room_for
-from .normalising import CELLS
+from .lowering import CELLS
 from .operands import Refused, Steps
 from .rebuilding import (
     AWAITS,

@@ -1,6 +1,6 @@
 """What `except*` does between its clauses, in functions: CPython keeps it on the value stack.
 
-A clause with a call in it is written out (`normalising`) as an `if` around an ordinary handler:
+A clause with a call in it is written out (`lowering.handlers`) as an `if` around an ordinary handler:
 
     except* E as e: BODY       if .matched(.g, E):
                                    try:

@@ -75,7 +75,7 @@ def _as_it_is(node: ast.expr) -> ast.expr:
 class Implicit(ast.NodeTransformer):
     """Rewrites one unit; `used` tells afterwards which of the foreseen names it depended on.
 
-    `births`: what each of its temporaries was made for (`normalising.Birth`).
+    `births`: what each of its temporaries was made for (`lowering.Birth`).
     """
 
     def __init__(self, foreseen: frozenset[str], shadowed: set[str], prefix: str) -> None:

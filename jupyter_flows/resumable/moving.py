@@ -21,8 +21,8 @@ from typing import Any
 from . import units
 from .borrowed import library_of
 from .continuing import GENERATOR, Continuation, Frame, NotResumable, Place, compiled_variant
+from .lowering import CELLS, Birth
 from .matching import Match, Position, SourceTree, Unmatched, find_function, header, match_place, position_of
-from .normalising import CELLS, Birth
 from .operands import Refused, Steps
 from .rebuilding import START
 from .temporaries import MARK, is_temporary

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import build, classes
 from .implicit import operation_of
-from .normalising import BREAK, CONTINUE, RAISED, RETURN, THROUGH
+from .lowering import BREAK, CONTINUE, RAISED, RETURN, THROUGH
 from .operands import Refused, Slot, Steps, definition_parts, part_at, put_at, replaced, reread, resumed
 from .temporaries import CELL_OF_CLASS
 from .units import Scope
