@@ -108,6 +108,8 @@ class Knowledge:
                 inside = callees(item.body)
                 if item.name in ("__init__", "__new__", "__post_init__", "__init_subclass__"):
                     made |= inside
+                if item.name == "__iter__" and _does_more_than_return_itself(item):
+                    inside = inside | {_UNKNOWN}  # a loop over a kept iterator would ask it a second time
                 if item.name.startswith("__") and item.name.endswith("__"):
                     self._candidates.setdefault(item.name, set()).update(inside)
                 elif _decorators(item) & _PROPERTIES:
@@ -208,6 +210,14 @@ def _consumed_at_once(tree: ast.Module) -> set[ast.AST]:
 
 def _parameters(tree: ast.Module) -> set[str]:
     return {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
+
+
+def _does_more_than_return_itself(node: FunctionNode) -> bool:
+    """Whether an iterator notices that it is asked for its iterator."""
+    own = [one.arg for one in (*node.args.posonlyargs, *node.args.args)][:1]
+    returns = [one.value for one in own_nodes(node) if isinstance(one, ast.Return)]
+    gives_itself = any(isinstance(one, ast.Name) and [one.id] == own for one in returns)
+    return gives_itself and len(node.body) > 1
 
 
 def _yields(node: FunctionNode) -> bool:

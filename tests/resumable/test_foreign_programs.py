@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 
 import pytest
 
@@ -90,3 +91,15 @@ def test_a_foreign_program_goes_on(program: str, version: str) -> None:
     python = interpreters()[version]
     source = marked_source(program)
     assert compare(source, most=20, exact=False, captures=python, python=python) > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(["3.11", "3.12", "3.13"], 2)))
+@pytest.mark.parametrize("program", DRIVERS)
+def test_a_foreign_program_goes_on_with_another_version(program: str, one: str, other: str) -> None:
+    if not {one, other} <= interpreters().keys():
+        pytest.skip(f"Python {one} or {other} is not installed")
+    captures, python = interpreters()[one], interpreters()[other]
+    source = marked_source(program)
+    compare(source, most=6, chained=False, exact=False, captures=captures, python=python)
