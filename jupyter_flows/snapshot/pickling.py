@@ -14,10 +14,8 @@ from __future__ import annotations
 import copyreg
 import itertools
 import pickle
-import re
 import sys
 import time
-import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -27,40 +25,20 @@ from .. import reducer as of_users
 from ..model import Missing
 from . import of_modules, registry, rehearsal
 from .chunks import ChunkWriter, MemoryChunks
+from .guard import Guard
 from .manifest import Buffer
 from .memo import Memo
 from .paths import Paths
-from .placeholder import Placeholder, facts
-from .references import is_importable, memo_of_known, module_name
+from .picklers import PIECE_BYTES, PROTOCOL, DeepPickler, FastPickler, ReferringPickler, Sink
+from .references import is_importable, memo_of_known
 from .written import Reference
 
-PROTOCOL = 5
-#: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.
-PIECE_BYTES = 64 * 1024
 #: From this size on (bytes) a buffer leaves the stream.
 BUFFER_BYTES = 16 * 1024
 #: The memo of a shorter stream (bytes) is copied in less time than its table is found.
 _SMALL_STREAM = 4096
-_MANY_FAILURES = 1000
 _NUMBERS = frozenset({int, float, bool, type(None)})
 _DEEP = 2_000_000
-_PLAIN = frozenset(
-    {
-        type(None),
-        bool,
-        int,
-        float,
-        bytes,
-        str,
-        bytearray,
-        dict,
-        set,
-        frozenset,
-        list,
-        tuple,
-        pickle.PickleBuffer,
-    }
-)
 
 
 class Saving:
@@ -131,73 +109,6 @@ def _number(roots: Sequence[Any]) -> Pickled:
     return pickled
 
 
-class _Sink:
-    """The file that a pickler writes to: large objects arrive in pieces of their own."""
-
-    def __init__(self) -> None:
-        self.pieces: list[Any] = []
-        self._open: list[bytes] = []
-
-    def write(self, data: Any) -> None:
-        if len(data) >= PIECE_BYTES:
-            self.close()
-            self.pieces.append(data)
-        else:
-            self._open.append(bytes(data))
-
-    def close(self) -> None:
-        if self._open:
-            self.pieces.append(b"".join(self._open))
-            self._open = []
-
-
-class _FastPickler(pickle.Pickler):
-    pass
-
-
-class _ReferringPickler(pickle.Pickler):
-    """Leaves out what another stream has: its numbers there stand for it."""
-
-    numbers: dict[int, int] = {}  # noqa: RUF012 - each one gets its own
-
-    def persistent_id(self, subject: Any) -> int | None:
-        return self.numbers.get(id(subject))
-
-
-_PicklerInPython: Any = pickle._Pickler
-
-
-class _DeepPickler(_PicklerInPython):  # type: ignore[misc]
-    """Goes from object to object by plain calls of Python functions only.
-
-    Those take no room on C's stack, so depth is bounded by memory. The standard library's own `save` unpacks
-    each reduction into a call (``*reduced``), which does, and a long chain of objects ends the process.
-    """
-
-    def save(self, subject: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002
-        self.framer.commit_frame()
-        known = self.memo.get(id(subject))
-        if known is not None:
-            self.write(self.get(known[0]))
-            return
-        reduced = self.reducer_override(subject)
-        if reduced is NotImplemented:
-            plain = self.dispatch.get(type(subject))
-            if plain is not None:
-                plain(self, subject)
-                return
-            if isinstance(subject, type):
-                self.save_global(subject)
-                return
-            by_table = copyreg.dispatch_table.get(type(subject))
-            reduced = subject.__reduce_ex__(PROTOCOL) if by_table is None else by_table(subject)
-        if isinstance(reduced, str):
-            self.save_global(subject, reduced)
-            return
-        state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
-        self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
-
-
 class GroupPickler:
     """Pickles groups for one save; equal buffers are hashed once."""
 
@@ -240,12 +151,12 @@ class GroupPickler:
         self._suspects = set(filter(rehearsal.is_suspect, self._suspects))
         if not found:
             return pickled
-        guard = _Guard(self, Paths(names, roots))
+        guard = Guard(self, Paths(names, roots))
         unlocated = set(found)
         for failure, subject in rehearsal.located(tried, subjects, found):
             guard.stand_in(subject, failure.path, failure.reason)
             unlocated.discard(failure)
-        pickled = self._carefully(_FastPickler, names, roots, guard)
+        pickled = self._carefully(FastPickler, names, roots, guard)
         late = [Missing(path=one.path, type="unknown", reason=one.reason) for one in unlocated]
         pickled.missing = (*pickled.missing, *late)
         return pickled
@@ -256,27 +167,27 @@ class GroupPickler:
             return _number(roots)
         saving = Saving(self.namespace, self._keep)
         try:
-            return self._run(_FastPickler, saving, list(roots), self._fast(saving), parts)
+            return self._run(FastPickler, saving, list(roots), self._fast(saving), parts)
         except RecursionError:
-            return self._carefully(_DeepPickler, names, roots)
+            return self._carefully(DeepPickler, names, roots)
         except Exception:
-            return self._carefully(_FastPickler, names, roots)
+            return self._carefully(FastPickler, names, roots)
 
     def _carefully(
-        self, kind: Any, names: Sequence[str], roots: Sequence[Any], guard: _Guard | None = None
+        self, kind: Any, names: Sequence[str], roots: Sequence[Any], guard: Guard | None = None
     ) -> Pickled:
-        guard = guard or _Guard(self, Paths(names, roots))
+        guard = guard or Guard(self, Paths(names, roots))
         before = sys.getrecursionlimit()
         while True:
             saving = Saving(self.namespace, self._keep)
             try:
-                if kind is _DeepPickler:
+                if kind is DeepPickler:
                     sys.setrecursionlimit(_DEEP)
                 return self._run(kind, saving, guard.stand_ins(roots), guard.override(saving))
             except RecursionError as error:
-                if kind is _DeepPickler:
+                if kind is DeepPickler:
                     guard.refuse_all(roots, error)
-                kind = _DeepPickler
+                kind = DeepPickler
             except Exception as error:
                 guard.refuse_last(roots, error)
             finally:
@@ -301,8 +212,8 @@ class GroupPickler:
         Arguments: `numbers`, those of the objects in the memo of the other stream, by id.
         """
 
-        def made(*arguments: Any, **options: Any) -> _ReferringPickler:
-            pickler = _ReferringPickler(*arguments, **options)
+        def made(*arguments: Any, **options: Any) -> ReferringPickler:
+            pickler = ReferringPickler(*arguments, **options)
             pickler.numbers = numbers
             return pickler
 
@@ -321,7 +232,7 @@ class GroupPickler:
         override: Callable[[Any], Any],
         parts: Sequence[int] = (),
     ) -> Pickled:
-        sink, pickled = _Sink(), Pickled()
+        sink, pickled = Sink(), Pickled()
         pickler = kind(sink, PROTOCOL, buffer_callback=lambda buffer: self._take(buffer, pickled))
         pickler.memo = dict(self._known)
         outside = set(self._known)
@@ -349,7 +260,7 @@ class GroupPickler:
             dump([roots])
 
         dump(_divided(roots, parts))
-        if kind is _FastPickler and not pickled.missing:
+        if kind is FastPickler and not pickled.missing:
             pickled.extend = extend
         return pickled
 
@@ -460,111 +371,6 @@ def _by_value_if_named(subject: Any, _: Saving) -> Any:
     return copyreg.__newobj__, (type(subject),), dict(subject.__dict__)  # type: ignore[attr-defined]
 
 
-class _Guard:
-    """Reduces each object under guard; remembers which cannot be, and stands placeholders in for them."""
-
-    def __init__(self, pickler: GroupPickler, paths: Paths) -> None:
-        self._pickler = pickler
-        self._paths = paths
-        self._refused: dict[int, tuple[Any, Placeholder]] = {}
-        self._reducible: set[int] = set()
-        self._last: Any = None
-
-    def override(self, saving: Saving) -> Callable[[Any], Any]:
-        def override(subject: Any) -> Any:
-            if type(subject) in _PLAIN:  # only the pickler in Python asks for these
-                return NotImplemented
-            self._last = subject
-            if id(subject) in self._refused:
-                return self._placeholder(saving, self._refused[id(subject)][1])
-            if id(type(subject)) in self._refused:  # nothing can be made of a class that is not there
-                self.refuse(subject, TypeError(facts(self._refused[id(type(subject))][1])[2]))
-                return self._placeholder(saving, self._refused[id(subject)][1])
-            try:
-                return self._reduced(subject, saving)
-            except RecursionError:
-                raise
-            except Exception as error:
-                by_dill = _by_dill(subject)
-                if by_dill is not None:
-                    return by_dill
-                self.refuse(subject, error)
-                return self._placeholder(saving, self._refused[id(subject)][1])
-
-        return override
-
-    def stand_ins(self, roots: Sequence[Any]) -> list[Any]:
-        refused = self._refused.keys() - self._reducible
-        return [self._refused[id(root)][1] if id(root) in refused else root for root in roots]
-
-    def refuse(self, subject: Any, error: Exception) -> None:
-        reason = _readable(error)
-        stand_in = Placeholder(self._paths.of(subject), _type_name(subject), reason)
-        self._refused[id(subject)] = (subject, stand_in)
-
-    def stand_in(self, subject: Any, path: str, reason: str) -> None:
-        """A placeholder for an object that could be pickled: where it is reduced, so that it is shared."""
-        self._reducible.add(id(subject))
-        self._refused[id(subject)] = (subject, Placeholder(path, _type_name(subject), reason))
-
-    def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
-        """What failed after its reduction was handed out: the last object, in the end whole variables."""
-        last = self._last
-        if last is not None and id(last) not in self._refused:
-            self.refuse(self._last, error)
-            if len(self._refused) < _MANY_FAILURES:
-                return
-        self.refuse_all(roots, error)
-
-    def refuse_all(self, roots: Sequence[Any], error: Exception) -> None:
-        for root in roots:
-            self.refuse(root, error)
-
-    def _reduced(self, subject: Any, saving: Saving) -> Any:
-        found = self._pickler.reduction(subject, saving)
-        if found is not NotImplemented:
-            return _checked(found) if isinstance(found, tuple) else found
-        if isinstance(subject, type | types.FunctionType | types.BuiltinFunctionType):
-            return NotImplemented
-        by_table = copyreg.dispatch_table.get(type(subject))
-        found = by_table(subject) if by_table is not None else subject.__reduce_ex__(PROTOCOL)
-        return found if isinstance(found, str) else _checked(found)
-
-    @staticmethod
-    def _placeholder(saving: Saving, stand_in: Placeholder) -> Any:
-        path, kind, reason = facts(stand_in)
-        saving.missing.append(Missing(path=path, type=kind, reason=reason))
-        return Placeholder, (path, kind, reason)
-
-
-def _by_dill(subject: Any) -> Any:
-    if registry.find(type(subject)) is not None:
-        return None  # a reducer of ours refused it, for a reason
-    from .dill_reducers import reduction_by_dill
-
-    return reduction_by_dill(subject)
-
-
-@registry.builtin(Placeholder)
-def _reduce_placeholder(subject: Placeholder, saving: Saving) -> Any:
-    path, kind, reason = facts(subject)
-    saving.missing.append(Missing(path=path, type=kind, reason=reason))
-    return Placeholder, (path, kind, reason)
-
-
-def _checked(reduction: Any) -> tuple[Any, ...]:
-    """A reduction that the pickler cannot choke on; iterators in it are run here, under guard."""
-    if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
-        raise TypeError(f"its __reduce__ returned {type(reduction).__name__}")
-    if not callable(reduction[0]) or not isinstance(reduction[1], tuple):
-        raise TypeError("its __reduce__ returned no callable with a tuple of arguments")
-    parts = [
-        iter(list(part)) if number in (3, 4) and part is not None else part
-        for number, part in enumerate(reduction)
-    ]
-    return tuple(parts)
-
-
 def _line_bytes(view: memoryview) -> int:
     """The bytes of one line along the slowest axis of a contiguous buffer; 0 where it has one axis."""
     if view.ndim < 2 or not view.shape or 0 in view.shape:
@@ -573,18 +379,4 @@ def _line_bytes(view: memoryview) -> int:
     return view.nbytes // view.shape[axis]
 
 
-def _type_name(subject: Any) -> str:
-    kind = type(subject)
-    module = module_name(kind)
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
-
-
-def _readable(error: Exception) -> str:
-    text = str(error)
-    match = re.fullmatch(r"cannot pickle '?(?:.*\.)?(\w+)'? (?:object|instances?)", text)
-    if match:
-        return f"a {match[1]} cannot be pickled"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-__all__ = ["GroupPickler", "Pickled", "Saving", "is_importable"]
+__all__ = ["PIECE_BYTES", "PROTOCOL", "GroupPickler", "Pickled", "Saving"]

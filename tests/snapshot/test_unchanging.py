@@ -12,7 +12,8 @@ import pytest
 
 from jupyter_flows import snapshot
 from jupyter_flows.snapshot.chunks import ChunkWriter
-from jupyter_flows.snapshot.pickling import GroupPickler, Saving, _FastPickler
+from jupyter_flows.snapshot.picklers import FastPickler
+from jupyter_flows.snapshot.pickling import GroupPickler, Saving
 
 from .conftest import Session
 
@@ -129,7 +130,7 @@ def test_a_number_is_the_stream_that_any_pickler_gives() -> None:
     for number in (0, -1, 2**70, 1.5, True, None):
         quick = pickler.dump(("a",), (number,))
         saving = Saving(namespace, pickler._keep)
-        plain = pickler._run(_FastPickler, saving, [number], lambda _: NotImplemented)
+        plain = pickler._run(FastPickler, saving, [number], lambda _: NotImplemented)
         assert quick.digest == plain.digest
         assert quick.memo.ids() == plain.memo.ids() == set()
 

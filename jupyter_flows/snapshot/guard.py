@@ -1,0 +1,158 @@
+"""Objects that cannot be pickled: each is found, and becomes a placeholder with its path and the reason."""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+import re
+import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..model import Missing
+from . import registry
+from .paths import Paths
+from .picklers import PROTOCOL
+from .placeholder import Placeholder, facts
+from .references import module_name
+
+if TYPE_CHECKING:
+    from .pickling import GroupPickler, Saving
+
+_MANY_FAILURES = 1000
+_PLAIN = frozenset(
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        bytes,
+        str,
+        bytearray,
+        dict,
+        set,
+        frozenset,
+        list,
+        tuple,
+        pickle.PickleBuffer,
+    }
+)
+
+
+class Guard:
+    """Reduces each object under guard; remembers which cannot be, and stands placeholders in for them."""
+
+    def __init__(self, pickler: GroupPickler, paths: Paths) -> None:
+        self._pickler = pickler
+        self._paths = paths
+        self._refused: dict[int, tuple[Any, Placeholder]] = {}
+        self._reducible: set[int] = set()
+        self._last: Any = None
+
+    def override(self, saving: Saving) -> Callable[[Any], Any]:
+        def override(subject: Any) -> Any:
+            if type(subject) in _PLAIN:  # only the pickler in Python asks for these
+                return NotImplemented
+            self._last = subject
+            if id(subject) in self._refused:
+                return self._placeholder(saving, self._refused[id(subject)][1])
+            if id(type(subject)) in self._refused:  # nothing can be made of a class that is not there
+                self.refuse(subject, TypeError(facts(self._refused[id(type(subject))][1])[2]))
+                return self._placeholder(saving, self._refused[id(subject)][1])
+            try:
+                return self._reduced(subject, saving)
+            except RecursionError:
+                raise
+            except Exception as error:
+                by_dill = _by_dill(subject)
+                if by_dill is not None:
+                    return by_dill
+                self.refuse(subject, error)
+                return self._placeholder(saving, self._refused[id(subject)][1])
+
+        return override
+
+    def stand_ins(self, roots: Sequence[Any]) -> list[Any]:
+        refused = self._refused.keys() - self._reducible
+        return [self._refused[id(root)][1] if id(root) in refused else root for root in roots]
+
+    def refuse(self, subject: Any, error: Exception) -> None:
+        reason = _readable(error)
+        stand_in = Placeholder(self._paths.of(subject), _type_name(subject), reason)
+        self._refused[id(subject)] = (subject, stand_in)
+
+    def stand_in(self, subject: Any, path: str, reason: str) -> None:
+        """A placeholder for an object that could be pickled: where it is reduced, so that it is shared."""
+        self._reducible.add(id(subject))
+        self._refused[id(subject)] = (subject, Placeholder(path, _type_name(subject), reason))
+
+    def refuse_last(self, roots: Sequence[Any], error: Exception) -> None:
+        """What failed after its reduction was handed out: the last object, in the end whole variables."""
+        last = self._last
+        if last is not None and id(last) not in self._refused:
+            self.refuse(self._last, error)
+            if len(self._refused) < _MANY_FAILURES:
+                return
+        self.refuse_all(roots, error)
+
+    def refuse_all(self, roots: Sequence[Any], error: Exception) -> None:
+        for root in roots:
+            self.refuse(root, error)
+
+    def _reduced(self, subject: Any, saving: Saving) -> Any:
+        found = self._pickler.reduction(subject, saving)
+        if found is not NotImplemented:
+            return _checked(found) if isinstance(found, tuple) else found
+        if isinstance(subject, type | types.FunctionType | types.BuiltinFunctionType):
+            return NotImplemented
+        by_table = copyreg.dispatch_table.get(type(subject))
+        found = by_table(subject) if by_table is not None else subject.__reduce_ex__(PROTOCOL)
+        return found if isinstance(found, str) else _checked(found)
+
+    @staticmethod
+    def _placeholder(saving: Saving, stand_in: Placeholder) -> Any:
+        path, kind, reason = facts(stand_in)
+        saving.missing.append(Missing(path=path, type=kind, reason=reason))
+        return Placeholder, (path, kind, reason)
+
+
+def _by_dill(subject: Any) -> Any:
+    if registry.find(type(subject)) is not None:
+        return None  # a reducer of ours refused it, for a reason
+    from .dill_reducers import reduction_by_dill
+
+    return reduction_by_dill(subject)
+
+
+@registry.builtin(Placeholder)
+def _reduce_placeholder(subject: Placeholder, saving: Saving) -> Any:
+    path, kind, reason = facts(subject)
+    saving.missing.append(Missing(path=path, type=kind, reason=reason))
+    return Placeholder, (path, kind, reason)
+
+
+def _checked(reduction: Any) -> tuple[Any, ...]:
+    """A reduction that the pickler cannot choke on; iterators in it are run here, under guard."""
+    if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
+        raise TypeError(f"its __reduce__ returned {type(reduction).__name__}")
+    if not callable(reduction[0]) or not isinstance(reduction[1], tuple):
+        raise TypeError("its __reduce__ returned no callable with a tuple of arguments")
+    parts = [
+        iter(list(part)) if number in (3, 4) and part is not None else part
+        for number, part in enumerate(reduction)
+    ]
+    return tuple(parts)
+
+
+def _type_name(subject: Any) -> str:
+    kind = type(subject)
+    module = module_name(kind)
+    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+
+
+def _readable(error: Exception) -> str:
+    text = str(error)
+    match = re.fullmatch(r"cannot pickle '?(?:.*\.)?(\w+)'? (?:object|instances?)", text)
+    if match:
+        return f"a {match[1]} cannot be pickled"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

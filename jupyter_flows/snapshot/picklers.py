@@ -1,0 +1,78 @@
+"""The picklers that a group goes through, and the file that they write to."""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+from typing import Any
+
+PROTOCOL = 5
+#: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.
+PIECE_BYTES = 64 * 1024
+
+
+class Sink:
+    """The file that a pickler writes to: large objects arrive in pieces of their own."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Any] = []
+        self._open: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        if len(data) >= PIECE_BYTES:
+            self.close()
+            self.pieces.append(data)
+        else:
+            self._open.append(bytes(data))
+
+    def close(self) -> None:
+        if self._open:
+            self.pieces.append(b"".join(self._open))
+            self._open = []
+
+
+class FastPickler(pickle.Pickler):
+    pass
+
+
+class ReferringPickler(pickle.Pickler):
+    """Leaves out what another stream has: its numbers there stand for it."""
+
+    numbers: dict[int, int] = {}  # noqa: RUF012 - each one gets its own
+
+    def persistent_id(self, subject: Any) -> int | None:
+        return self.numbers.get(id(subject))
+
+
+_PicklerInPython: Any = pickle._Pickler
+
+
+class DeepPickler(_PicklerInPython):  # type: ignore[misc]
+    """Goes from object to object by plain calls of Python functions only.
+
+    Those take no room on C's stack, so depth is bounded by memory. The standard library's own `save` unpacks
+    each reduction into a call (``*reduced``), which does, and a long chain of objects ends the process.
+    """
+
+    def save(self, subject: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002
+        self.framer.commit_frame()
+        known = self.memo.get(id(subject))
+        if known is not None:
+            self.write(self.get(known[0]))
+            return
+        reduced = self.reducer_override(subject)
+        if reduced is NotImplemented:
+            plain = self.dispatch.get(type(subject))
+            if plain is not None:
+                plain(self, subject)
+                return
+            if isinstance(subject, type):
+                self.save_global(subject)
+                return
+            by_table = copyreg.dispatch_table.get(type(subject))
+            reduced = subject.__reduce_ex__(PROTOCOL) if by_table is None else by_table(subject)
+        if isinstance(reduced, str):
+            self.save_global(subject, reduced)
+            return
+        state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
+        self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
