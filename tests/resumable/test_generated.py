@@ -35,7 +35,7 @@ def check(source: str, python: str = sys.executable) -> None:
     except SyntaxError:
         hypothesis.reject()  # an assignment expression where Python wants none
     hypothesis.note(source)
-    compare(source, most=STOPS, exact=False, python=python)
+    compare(source, most=STOPS, exact=False, python=python, unbound_alike=True)
 
 
 @modest
