@@ -71,7 +71,11 @@ class Knowledge:
                 if modules is None or last_name(node.value) in modules:
                     self.rebound.add(node.attr)
             elif isinstance(node, ast.Call):
-                self._learn_call(node)
+                self._learn_call(node, given)
+            elif isinstance(node, ast.Assign | ast.Compare):
+                self._learn_called(
+                    {name for name in taken_apart(node) if not name.startswith(f"{GENERATORS} ")}
+                )
             elif modules is None and isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.rebound.add(node.value)
             elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -83,6 +87,7 @@ class Knowledge:
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if _yields(node):
                     self._candidates.setdefault(GENERATORS, set()).update(callees(node.body) - given)
+                    self._candidates.setdefault(f"{GENERATORS} {node.name}", set()).update(callees(node.body))
                 self._callees.setdefault(node.name, set()).update(callees(node.body))
                 if _decorators(node) & _MANAGERS:
                     for name in ("__enter__", "__exit__"):
@@ -90,8 +95,9 @@ class Knowledge:
             elif isinstance(node, ast.ClassDef):
                 self._learn_class(node)
 
-    def _learn_call(self, node: ast.Call) -> None:
+    def _learn_call(self, node: ast.Call, given: set[str]) -> None:
         self._learn_called(consumed(node))
+        self._learn_called({name for name in by_key(node) if name.removesuffix("()") not in given})
         is_setting = isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr")
         if is_setting and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.stored.add(str(node.args[1].value))
@@ -175,14 +181,41 @@ def consumed(node: ast.Call) -> set[str]:
     name = last_name(node.func)
     if name in CONSUMERS:
         return runs(node.args[0]) if node.args else set()
-    if name not in PASSING:
+    if name not in PASSING and name != "reduce":
         return set()
-    called = node.args[:1] if name in ("map", "filter") else []
+    called = node.args[:1] if name in ("map", "filter", "reduce") else []
     found = {one for given in node.args[len(called) :] for one in runs(given)}
-    for one in called:
-        as_call = ast.Call(one, [], [])
-        found |= {f"{inside}()" for inside in callees([one if isinstance(one, ast.Lambda) else as_call])}
-    return found
+    return found.union(*map(_run_by, called))
+
+
+def by_key(node: ast.Call) -> set[str]:
+    """What the function runs that a call is given as ``key``, as far as it has a name or is a lambda."""
+    keys = [one.value for one in node.keywords if one.arg == "key"]
+    is_known = last_name(node.func) in ("max", "min", "sorted", "sort")
+    keys = [one for one in keys if is_known and isinstance(one, ast.Lambda | ast.Name | ast.Attribute)]
+    return set[str]().union(*map(_run_by, keys))
+
+
+def _run_by(called: ast.expr) -> set[str]:
+    """What runs when this function is called."""
+    inside = callees([called if isinstance(called, ast.Lambda) else ast.Call(called, [], [])])
+    return {name if name.startswith(".") else f"{name}()" for name in inside}
+
+
+def taken_apart(node: ast.Assign | ast.Compare) -> set[str]:
+    """What may be called by ``a, b = numbers()`` and ``x in numbers()``: here a generator's name is known."""
+    if isinstance(node, ast.Compare):
+        source = node.comparators[0] if isinstance(node.ops[0], ast.In | ast.NotIn) else None
+        source = source if len(node.ops) == 1 else None
+    else:
+        is_unpacking = len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple | ast.List)
+        source = node.value if is_unpacking else None
+    if isinstance(source, ast.GeneratorExp):
+        return runs(source)
+    if not isinstance(source, ast.Call):
+        return set()
+    name = last_name(source.func)
+    return consumed(source) if name in PASSING else {f"{GENERATORS} {name}"}
 
 
 def runs(given: ast.expr) -> set[str]:
@@ -193,6 +226,8 @@ def runs(given: ast.expr) -> set[str]:
         name = last_name(given.func)
         if isinstance(given.func, ast.Name) and name in _BUILTINS:
             return consumed(given) if name in PASSING else set()
+        if name == "chain":
+            return consumed(given)
         return set() if isinstance(given.func, ast.Attribute) and name in _METHODS else {GENERATORS}
     if not isinstance(given, ast.GeneratorExp):
         return set()

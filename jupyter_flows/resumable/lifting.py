@@ -27,7 +27,7 @@ from typing import Any
 from . import build
 from .borrowed import CONSUMERS, PASSING
 from .implicit import Implicit
-from .knowledge import GENERATORS, consumed, last_name, runs
+from .knowledge import GENERATORS, by_key, consumed, last_name, runs, taken_apart
 from .matching import own_nodes
 from .operands import Suspension
 from .temporaries import CONSUMER, OPERATION, is_temporary
@@ -107,26 +107,71 @@ class Lifter(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _consumer_of(self, node: ast.Call) -> ast.Call | None:
-        reaching = self._foreseen & consumed(node)
+        reaching = self._foreseen & (consumed(node) | by_key(node))
+        name = last_name(node.func) or ""
+        if reaching and (_is_of(node.func, "functools", "reduce") or name == "sort"):
+            return self._of_library(name, node, reaching)
         if not node.args or not (reaching or _operates(node.args[0])):
             return None
-        if not _consumes(node.func, self._suspends) or _awaits(node.args[0]):
+        if not _consumes(node.func, self._suspends) or any(map(_awaits, node.args)):
             return None
-        name = last_name(node.func) or ""
         known = CONSUMERS.get(name)
-        count = 2 if name == "sum" else 1
+        has_key = name in ("max", "min") and any(one.arg == "key" for one in node.keywords)
+        count = 2 if name == "sum" else len(node.args) if has_key else 1
         is_plain = len(node.args) <= count and not any(isinstance(one, ast.Starred) for one in node.args)
-        is_plain = is_plain and not (len(node.args) > 1 and node.keywords)
+        is_plain = is_plain and (has_key or not (len(node.args) > 1 and node.keywords))
         if known is None or not is_plain or not {one.arg for one in node.keywords} <= known:
             return None
         self._used |= reaching
         node.args[0] = self._passing(node.args[0])
         return _in_words(name, node)
 
+    def _of_library(self, name: str, node: ast.Call, reaching: frozenset[str]) -> ast.Call | None:
+        """``reduce(add, prices)`` and ``prices.sort(key=rank)``."""
+        options = {one.arg for one in node.keywords}
+        is_plain = options <= {"key", "reverse"} and not node.args
+        if name == "reduce":
+            is_plain = not options and len(node.args) in (2, 3)
+            is_plain = is_plain and not any(isinstance(one, ast.Starred) or _awaits(one) for one in node.args)
+        if not is_plain:
+            return None
+        self._used |= reaching
+        node.args[1:2] = [self._passing(one) for one in node.args[1:2]]
+        return _in_words(name, node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """``a, b = numbers()``: it is gone through before anything is assigned."""
+        reaching = self._foreseen & taken_apart(node)
+        if reaching and not _awaits(node.value):
+            self._used |= reaching
+            names: list[ast.expr] = node.targets[0].elts  # type: ignore[attr-defined]
+            has_star = any(isinstance(one, ast.Starred) for one in names)
+            count = [] if has_star else [build.constant(len(names), node.value)]
+            function = build.constant(CONSUMER + ("starred" if has_star else "unpacked"), node.value)
+            arguments = [self._passing(node.value), *count]
+            node.value = ast.copy_location(ast.Call(function, arguments, []), node.value)
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """``x in numbers()``."""
+        reaching = self._foreseen & taken_apart(node)
+        if not reaching or _awaits(node.comparators[0]):
+            return self.generic_visit(node)
+        self._used |= reaching
+        function = build.constant(CONSUMER + "contains", node)
+        arguments = [node.left, self._passing(node.comparators[0])]
+        found: ast.expr = ast.copy_location(ast.Call(function, arguments, []), node)
+        if isinstance(node.ops[0], ast.NotIn):
+            found = ast.copy_location(ast.UnaryOp(ast.Not(), found), node)
+        return self.generic_visit(found)
+
     def _passing(self, node: ast.expr) -> ast.expr:
         """``enumerate(numbers())`` that only a loop or a builtin sees: a generator in words stands for it."""
-        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        if name not in PASSING or not self._suspends.is_builtin(name) or _awaits(node):
+        name = (last_name(node.func) or "") if isinstance(node, ast.Call) else ""
+        if name not in PASSING or _awaits(node):
+            return node
+        is_builtin = isinstance(node.func, ast.Name) and self._suspends.is_builtin(name)  # type: ignore[attr-defined]
+        if not is_builtin and not _is_of(node.func, "itertools", "chain"):  # type: ignore[attr-defined]
             return node
         assert isinstance(node, ast.Call)
         reaching = self._foreseen & consumed(node)
@@ -134,8 +179,8 @@ class Lifter(ast.NodeTransformer):
         if not reaching or is_starred or not {one.arg for one in node.keywords} <= PASSING[name]:
             return node
         most = {"enumerate": 2, "filter": 2}.get(name, len(node.args))
-        least = {"enumerate": 1, "zip": 0}.get(name, 2)
-        if not least <= len(node.args) + len(node.keywords) <= most:
+        least = {"enumerate": 1, "zip": 0, "chain": 0}.get(name, 2)
+        if not least <= len(node.args) + (name == "enumerate" and len(node.keywords)) <= most:
             return node
         self._used |= reaching
         first = 1 if name in ("map", "filter") else 0
@@ -245,6 +290,25 @@ class Lifter(ast.NodeTransformer):
         is_awaited = awaits and not isinstance(node, ast.GeneratorExp)
         return ast.copy_location(ast.Await(call), node) if is_awaited else call
 
+    def _goes_in_words(self, node: ast.AST) -> bool:
+        """Whether something inside is about to become a call that may suspend."""
+        if not self._foreseen:
+            return False
+        for one in _at_once(node):
+            names: set[str] = set()
+            if isinstance(one, ast.Call):
+                names = consumed(one) | by_key(one)
+                if last_name(one.func) in CONSUMERS and one.args and _operates(one.args[0]):
+                    return True
+            elif isinstance(one, ast.Compare):
+                names = taken_apart(one)
+            elif isinstance(one, ast.Starred):
+                names = runs(one.value)
+            if reaching := self._foreseen & names:
+                self._used |= reaching
+                return True
+        return False
+
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _is_wanted(self, node: Comprehension) -> bool:
@@ -261,7 +325,7 @@ class Lifter(ast.NodeTransformer):
             GENERATORS in runs(generator.iter) for generator in node.generators
         )
         self._used |= {GENERATORS} if runs_one else set()
-        return runs_one
+        return runs_one or any(map(self._goes_in_words, inner))
 
     def _functions(self, name: str, node: Comprehension, awaits: bool) -> list[ast.stmt]:
         """The function that a comprehension becomes, after what makes sure of the names that it binds."""
@@ -363,6 +427,13 @@ def _consumes(function: ast.expr, suspends: Suspension) -> bool:
         return function.id in _CONSUMERS and suspends.is_builtin(function.id)
     is_text = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
     return is_text and function.attr == "join"  # type: ignore[attr-defined]
+
+
+def _is_of(function: ast.expr, module: str, name: str) -> bool:
+    """Whether a callee may be this function of this module; the words look again."""
+    if isinstance(function, ast.Attribute):
+        return function.attr == name and isinstance(function.value, ast.Name) and function.value.id == module
+    return isinstance(function, ast.Name) and function.id == name
 
 
 def _operates(node: ast.expr) -> bool:

@@ -303,6 +303,10 @@ class _Readable(ast.NodeTransformer):
             return node
         _, _, name = str(function.value).removeprefix(MARK).rpartition(" ")
         if str(function.value).startswith(CONSUMER):
+            if name in ("starred", "unpacked"):
+                return node.args[0]
+            if name == "contains":
+                return ast.Compare(node.args[0], [ast.In()], [node.args[1]])
             return ast.Call(node.args[0], node.args[1:], node.keywords)
         return ast.Call(ast.Name(name, ast.Load()), node.args, node.keywords)
 

@@ -30,7 +30,7 @@ from .walking import children
 
 #: Changes whenever the same source would be normalised differently. A unit's digest names the rules that it
 #: was normalised by; a savepoint brings its normalised form along, for those who have others (`forms`).
-RULES = 13
+RULES = 14
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)
@@ -431,7 +431,7 @@ def _borrowed_unit(source: str, filename: str) -> Unit:
 
 def consumer(name: str) -> types.FunctionType:
     """What normalised code calls in the place of a builtin that goes through a generator of the flow."""
-    if name not in {*borrowed.CONSUMERS, *borrowed.PASSING, "starred"}:
+    if name not in borrowed.IN_WORDS:
         raise UnknownHelper("its code needs a newer version of jupyter_flows")
     return borrowed.consumer(name, _borrowed_unit)
 

@@ -139,15 +139,15 @@ def test_cancelling_runs_the_finally_blocks(house: House) -> None:
 
 
 def test_an_inexact_call_survives_the_death_of_its_kernel(house: House) -> None:
-    """A Flow-API call below `sorted` cannot be gone on from; it is joined, and its child made once."""
+    """A Flow-API call below a function of C cannot be gone on from; it is joined, and its child made once."""
     (house.root / "child.py").write_text(CHILD)
     (house.root / "flow.py").write_text(
-        "import os\n"
+        "import functools, os\n"
         "def handler(system, this):\n"
         "    this.log('before')\n"
         "    def key(n):\n"
         "        return -this.flow('child', n=n).get('output_value')['double']\n"
-        "    found = sorted([1, 2], key=key)\n"
+        "    found = sorted([1, 2], key=functools.partial(key))\n"
         "    if not os.path.exists('died'):\n"
         "        open('died', 'x').close()\n"
         "        os.kill(os.getpid(), 9)\n"

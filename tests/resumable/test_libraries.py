@@ -163,7 +163,8 @@ def test_a_traceback_shows_the_authors_lines_and_a_file_that_can_be_read() -> No
 
 REFUSED = {
     "a cache of C": "import functools\n@functools.cache\ndef f(x): return point(x)\nf(1)",
-    "reduce": "import functools\ndef f(a, b): return point(a + b)\nfunctools.reduce(f, [1, 2, 3])",
+    "accumulate": "import itertools\ndef f(a, b): return point(a + b)\n"
+    "list(itertools.accumulate([1, 2, 3], f))",
     "a default factory": "from dataclasses import dataclass, field\ndef make(): return point([])\n"
     "@dataclass\nclass D:\n    x: list = field(default_factory=make)\n    y: int = 2\nD()",
     "__post_init__ by name": "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: int = 1\n"

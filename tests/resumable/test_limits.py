@@ -18,7 +18,8 @@ from jupyter_flows import resumable
 STORIES: dict[str, tuple[int, str]] = {
     "a callback of a C function": (
         3,
-        "def key(x): return point(x)\nfound = sorted([3, 1, 2], key=key)\nassert found == [1, 2, 3]\n",
+        "import functools\ndef key(x): return point(x)\n"
+        "found = sorted([3, 1, 2], key=functools.partial(key))\nassert found == [1, 2, 3]\n",
     ),
     "a callback of foreign C code": (
         1,

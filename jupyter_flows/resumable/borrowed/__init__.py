@@ -59,7 +59,13 @@ CONSUMERS = {
     "sum": frozenset({"start"}),
 }
 #: And those whose result goes through it one by one, for a loop or one of the others.
-PASSING = {"enumerate": frozenset({"start"}), **dict.fromkeys(("zip", "map", "filter"), frozenset[str]())}
+PASSING = {
+    "enumerate": frozenset({"start"}),
+    "zip": frozenset({"strict"}),
+    **dict.fromkeys(("map", "filter", "chain"), frozenset[str]()),
+}
+#: What else has its words: `*`, unpacking, `in`, `list.sort` and `functools.reduce`.
+IN_WORDS = frozenset({*CONSUMERS, *PASSING, "starred", "unpacked", "contains", "sort", "reduce"})
 
 _TITLE = re.compile(r'"""What `(\w+)` does where it runs functions of a flow, in words')
 _HERE = os.path.dirname(__file__)

@@ -91,14 +91,62 @@ def dict(function: Any, iterable: Any, /) -> Any:
 
 
 def sorted(function: Any, iterable: Any, /, **options: Any) -> Any:
-    if function is not sorted or type(iterable).__name__ != "generator":
+    key: Any = options.get("key")
+    if function is not sorted or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
         return function(iterable, **options)
     kept: Any = []
     for item in iterable:
         kept.append(item)
         del item
-    kept.sort(**options)
-    return kept
+    if not hasattr(key, "__code__"):
+        kept.sort(**options)
+        return kept
+    keys: Any = []
+    for item in kept:
+        keys.append(key(item))
+        del item
+    order = sorted(range(len(kept)), key=keys.__getitem__, reverse=options.get("reverse", False))
+    return [kept[at] for at in order]
+
+
+def sort(function: Any, /, **options: Any) -> Any:
+    """`function`: the method of a list, which is empty while it is sorted."""
+    kept: Any = getattr(function, "__self__", None)
+    key: Any = options.get("key")
+    if type(kept) is not list or not hasattr(key, "__code__"):
+        return function(**options)
+    items: Any = kept[:]
+    kept.clear()
+    was_changed = False
+    try:
+        keys: Any = []
+        for item in items:
+            keys.append(key(item))
+            del item
+        order: Any = sorted(range(len(items)), key=keys.__getitem__, reverse=options.get("reverse", False))  # type: ignore[call-arg]
+        items = [items[at] for at in order]
+    finally:
+        was_changed = len(kept) > 0
+        kept[:] = items
+    if was_changed:
+        raise ValueError("list modified during sort")
+    return None
+
+
+def reduce(function: Any, called: Any, iterable: Any, /, *first: Any) -> Any:
+    is_known = getattr(function, "__module__", "") == "_functools" and hasattr(iterable, "__iter__")
+    if not is_known or not (hasattr(called, "__code__") or type(iterable).__name__ == "generator"):
+        return function(called, iterable, *first)
+    iterator, end = iter(iterable), object()
+    del iterable
+    total = first[0] if first else next(iterator, end)
+    del first
+    if total is end:
+        return function(called, ())  # it says what is wrong
+    for item in iterator:
+        total = called(total, item)
+        del item
+    return total
 
 
 def join(function: Any, iterable: Any, /) -> Any:
@@ -130,10 +178,14 @@ def sum(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
     return total if numbers is None else sum(numbers, start)
 
 
-def max(function: Any, iterable: Any, /, **options: Any) -> Any:
-    if function is not max or type(iterable).__name__ != "generator":
-        return function(iterable, **options)
-    key = options.pop("key", None)
+def max(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
+    key = options.get("key")
+    if function is not max or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
+        return function(iterable, *others, **options)
+    if others:
+        iterable = (iterable, *others)
+    del others
+    options.pop("key", None)
     best: Any = []
     for item in iterable:
         value = item if key is None else key(item)
@@ -143,10 +195,14 @@ def max(function: Any, iterable: Any, /, **options: Any) -> Any:
     return best[0] if best else max((), **options)
 
 
-def min(function: Any, iterable: Any, /, **options: Any) -> Any:
-    if function is not min or type(iterable).__name__ != "generator":
-        return function(iterable, **options)
-    key = options.pop("key", None)
+def min(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
+    key = options.get("key")
+    if function is not min or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
+        return function(iterable, *others, **options)
+    if others:
+        iterable = (iterable, *others)
+    del others
+    options.pop("key", None)
     best: Any = []
     for item in iterable:
         value = item if key is None else key(item)
@@ -173,24 +229,54 @@ def enumerate(function: Any, iterable: Any, /, *first: Any, **options: Any) -> A
 
 
 def zip(function: Any, /, *iterables: Any, **options: Any) -> Any:
-    is_known = function is zip and not options
-    if not is_known or not any([type(one).__name__ == "generator" for one in iterables]):  # type: ignore[call-arg]
+    if function is not zip or not any([type(one).__name__ == "generator" for one in iterables]):  # type: ignore[call-arg]
         return function(*iterables, **options)
 
-    def items(iterators: Any) -> Any:
+    def items(iterators: Any, strict: Any) -> Any:
         end = object()
         while True:
             given = []
             for iterator in iterators:
                 item = next(iterator, end)
                 if item is end:
-                    return
+                    break
                 given.append(item)
                 del item
+            if len(given) < len(iterators):
+                break
             given = [tuple(given)]  # type: ignore[call-arg]
             yield given.pop()
+        if not strict:
+            return
+        ended, which = len(given), "shorter"
+        if not ended:
+            which = "longer"
+            for iterator in iterators[1:]:
+                ended += 1
+                item = next(iterator, end)
+                if item is not end:
+                    break
+            else:
+                return
+        before = "argument 1" if ended == 1 else f"arguments 1-{ended}"
+        raise ValueError(f"zip() argument {ended + 1} is {which} than {before}")
 
-    return items([iter(one) for one in iterables])
+    return items([iter(one) for one in iterables], options.get("strict", False))
+
+
+def chain(function: Any, /, *iterables: Any) -> Any:
+    is_known = getattr(function, "__module__", "") == "itertools" and function.__name__ == "chain"
+    if not is_known or not any([type(one).__name__ == "generator" for one in iterables]):  # type: ignore[call-arg]
+        return function(*iterables)
+
+    def items(iterables: Any) -> Any:
+        for iterable in iterables:
+            for item in iterable:
+                given = [item]
+                del item
+                yield given.pop()
+
+    return items(iterables)
 
 
 def map(function: Any, called: Any, /, *iterables: Any) -> Any:
@@ -246,3 +332,27 @@ def starred(iterable: Any, /) -> Any:
         kept.append(item)
         del item
     return kept
+
+
+def unpacked(iterable: Any, count: Any, /) -> Any:
+    """What ``a, b =`` takes: it asks for one more item than it has names, and says what is wrong."""
+    if type(iterable).__name__ != "generator":
+        return iterable
+    kept: Any = []
+    for item in iterable:
+        kept.append(item)
+        del item
+        if len(kept) > count:
+            break
+    return kept
+
+
+def contains(value: Any, iterable: Any, /) -> Any:
+    """``value in iterable``."""
+    if type(iterable).__name__ != "generator":
+        return value in iterable
+    for item in iterable:
+        if item is value or item == value:
+            return True
+        del item
+    return False
