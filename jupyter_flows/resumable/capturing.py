@@ -16,14 +16,14 @@ from typing import Any
 
 from . import classes, coroutines, units
 from .callsites import UNKNOWN, Site, attribute, role_of
-from .continuing import GENERATOR, Continuation, Frame, Place, compiled_variant
+from .continuing import GENERATOR, Continuation, Frame, Place, check_variant
 from .depth import room
 from .implicit import operation_of
 from .importing import is_own
 from .instructions import CALLS, is_over, must_run_directly, operation_at, runs_directly
 from .knowledge import KNOWN
 from .lowering import CELLS, is_held
-from .operands import Refused, Steps, text_of
+from .operands import Refused, Steps, text_of, the_one
 from .operations import running_method
 from .passing import passes_on
 from .rebuilding import (
@@ -151,7 +151,7 @@ def _captured_frame(
     if kept.role in (AWAITS, AWAITS_END) and isinstance(generator, types.AsyncGeneratorType):
         kept.variables[_awaited_name(node)] = generator
     _forget_steps(kept, scope)
-    compiled_variant(kept, check_only=True)
+    check_variant(kept)
     return kept, generator
 
 
@@ -168,12 +168,14 @@ def _standing(
     last = bodies[-1] if bodies else frame
     unit, node, scope, steps = _where(last)
     outer, steps = unit.around_classes(scope, steps)
+    if bodies:
+        steps = the_one(steps)
     where = unit, node, outer, steps
     variables = variables_of(frame, outer)
     cells = _namespaces(frame, bodies, unit, outer, variables)
     role, generator = CALL, None
     if inner is not None or callee is not None:
-        names = last.f_locals if bodies else {}
+        names = last.f_locals if bodies else None
         seen = variables | dict(dict.items(names)) if isinstance(names, dict) else variables
         role, generator = _role_and_generator(last, inner, callee, node, scope, seen)
     kept = _kept(frame, where, role, variables)
@@ -274,13 +276,14 @@ def _running_from(frame: types.FrameType) -> list[types.FrameType]:
 
 def _kept(frame: types.FrameType, where: Where, role: str, variables: dict[str, Any]) -> Frame:
     unit, _, scope, steps = where
-    kept = Frame(unit.digest, scope.place, steps, role)
-    kept.cells = cells_of(variables, scope, frame)
-    for name, value in variables.items():
-        if is_kept(name) and name not in kept.cells:
-            kept.variables[name] = value
-    kept.module = unit.library or _module_of(frame)
-    return kept
+    cells = cells_of(variables, scope, frame)
+    values = {
+        name: value
+        for name, value in variables.items()
+        if (name[0] != "." or is_kept(name)) and name not in cells
+    }
+    module = unit.library or _module_of(frame)
+    return Frame(unit.digest, scope.place, steps, role, 0, values, cells, module)
 
 
 def _module_of(frame: types.FrameType) -> str:
@@ -402,7 +405,7 @@ def _look_up(frame: types.FrameType) -> Where:
     scope, steps = unit.locate(node.number)  # type: ignore[attr-defined]
     if (scope.names.kind == "module" and code.co_name != "<module>") or _is_comprehension(code, scope):
         raise Refused("a call inside a comprehension cannot be gone on from here")
-    return unit, node, scope, steps
+    return unit, node, scope, the_one(steps)
 
 
 def _is_decorator(unit: units.Unit, node: ast.AST) -> bool:
@@ -474,7 +477,8 @@ def _role(
     assert isinstance(node, ast.Call | ast.Name | ast.NamedExpr)
     function = node.func if isinstance(node, ast.Call) else node
     above = _frame_above(frame, inner)
-    if above is not None and is_over(frame, above):
+    directly = above is not None and runs_directly(frame, above)
+    if above is not None and not directly and is_over(frame):
         what = text_of(node)
         raise Refused(
             f"`{what}` has returned; the call comes from what Python runs while it lets go of values"
@@ -487,18 +491,17 @@ def _role(
     operation = operation_of(node)
     if operation is not None and isinstance(node, ast.Call):
         return _operating(site, node, operation, inner)
+    api = getattr(callee, "__func__", callee)
+    passing = above if above is not inner else None
+    is_init = inner is not None and passing is not None and passing.f_code.co_name == "__init__"
+    if above is not None and directly and not is_init:
+        is_its = inner is not None or above.f_code is getattr(api, "__code__", None)
+        if is_its:
+            return CALL
     called = site.value(function)
     if inner is None:
-        api = getattr(callee, "__func__", callee)
-        is_its = above is not None and above.f_code is getattr(api, "__code__", None)
-        if above is not None and is_its and runs_directly(frame, above):
-            return CALL
         role = role_of(called, lambda one: one is api)
     else:
-        passing = inner.f_back if inner.f_back is not frame else None
-        is_init = passing is not None and passing.f_code.co_name == "__init__"
-        if runs_directly(frame, passing or inner) and not is_init:
-            return CALL
         place = units.place_of(inner.f_code) if passing is None else None
 
         def matches(one: types.FunctionType) -> bool:

@@ -277,51 +277,77 @@ class Compiled:
 
 
 _variants: dict[tuple[Any, ...], Compiled] = {}
-_checked: set[tuple[Any, ...]] = set()
+#: What was found to be good, by the identity of the steps too: hashing them takes longer than all the rest.
+_checked: dict[tuple[Any, ...], Steps] = {}
 
 
 def _reasons(frame: Frame) -> tuple[tuple[str, Any], ...]:
     """Values that decide how a variant looks: how its `finally` blocks were entered."""
-    found = [(name, value) for name, value in frame.variables.items() if is_temporary(name) and "w" in name]
-    return tuple((name, value) for name, value in found if isinstance(value, int))
+    return tuple(
+        [
+            (name, value)
+            for name, value in frame.variables.items()
+            if name[0] == "." and "w" in name and isinstance(value, int)
+        ]
+    )
 
 
-def compiled_variant(frame: Frame, check_only: bool = False) -> Compiled | None:
+def check_variant(frame: Frame) -> None:
+    """Raises Refused if there is no code that goes on from where this frame waits.
+
+    Its steps should be `the_one` of their value, so that the next check of the place is quick.
+    """
+    key = (
+        *(id(frame.steps), frame.unit, frame.place, frame.role, frame.rules, _reasons(frame)),
+        *(*frame.variables, None, *frame.cells),
+    )
+    if key in _checked:
+        return
+    if _key_of(frame) not in _variants:
+        variant = _variant(frame)
+        if not _is_shallow(frame.steps):
+            _compiled(frame, variant)
+    _checked[key] = frame.steps
+
+
+def compiled_variant(frame: Frame) -> Compiled:
     """The code that goes on from where this frame waits. Raises Refused."""
+    return _variants.get(_key_of(frame)) or _compiled(frame, _variant(frame))
+
+
+def _key_of(frame: Frame) -> tuple[Any, ...]:
+    return (
+        *(frame.unit, frame.place, frame.steps, frame.role, frame.rules, _reasons(frame)),
+        *(tuple(_names(frame)), tuple(frame.cells)),
+    )
+
+
+def _names(frame: Frame) -> list[str]:
+    return [name for name in frame.variables if name != GENERATOR]
+
+
+def _variant(frame: Frame) -> Variant:
     if not units.is_as_saved(frame.unit, frame.rules):
         raise Refused(
             f"it was saved by version {frame.rules} of the rules without the form that its code had; this "
             f"version of jupyter_flows knows {units.RULES}"
         )
-    names = [name for name in frame.variables if name != GENERATOR]
-    key = (
-        frame.unit,
-        frame.place,
-        frame.steps,
-        frame.role,
-        _reasons(frame),
-        tuple(names),
-        tuple(frame.cells),
-    )
-    known = _variants.get(key)
-    if known is not None or (check_only and key in _checked):
-        return known
-    unit = units.unit(frame.unit)
-    scope = unit.by_place[frame.place]
+    scope = units.unit(frame.unit).by_place[frame.place]
     variant = Variant(scope, frame.steps, frame.variables, frame.role)
-    missing = variant.needed - {*names, CELLS}
-    if missing:
+    if variant.needed - {*_names(frame), CELLS}:
         raise Refused("a value that waits in the middle of an expression was not kept")
-    if check_only and _is_shallow(frame.steps):
-        _checked.add(key)
-        return None
+    return variant
+
+
+def _compiled(frame: Frame, variant: Variant) -> Compiled:
+    unit = units.unit(frame.unit)
     try:
-        found = _compile(unit, scope, variant, frame, names)
+        found = _compile(unit, unit.by_place[frame.place], variant, frame, _names(frame))
     except (SyntaxError, RecursionError):
         raise Refused(
             "it is nested so deep that Python refuses the code that would go on from there"
         ) from None
-    _variants[key] = found
+    _variants[_key_of(frame)] = found
     return found
 
 
@@ -395,7 +421,6 @@ def revived(frame: Frame, inner: Any, namespace: dict[str, Any]) -> types.Functi
         compiled = compiled_variant(frame)
     except (Refused, KeyError, LookupError) as reason:
         raise NotResumable(f"{frame.function} cannot go on: {reason}") from None
-    assert compiled is not None
     if compiled.unit.library:
         namespace = borrowed.names_of(compiled.unit.library)
     elif frame.module:
@@ -438,7 +463,6 @@ def _run_module(frame: Frame, waiting: list[Any], namespace: dict[str, Any]) -> 
         compiled = compiled_variant(frame)
     except (Refused, KeyError, LookupError) as reason:
         raise NotResumable(f"the cell cannot go on: {reason}") from None
-    assert compiled is not None
     unit = compiled.unit
     prefix = f".{unit.digest[:6]}."
     namespace.update(frame.variables)

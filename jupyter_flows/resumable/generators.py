@@ -14,10 +14,10 @@ import types
 from typing import Any
 
 from . import moving, units
-from .continuing import Frame, NotResumable, compiled_variant, values_of
+from .continuing import Frame, NotResumable, check_variant, compiled_variant, values_of
 from .coroutines import code_of, frame_of, is_running, is_unstarted
 from .functions import globals_of
-from .operands import Refused
+from .operands import Refused, the_one
 from .rebuilding import DELEGATED, START, STATE, YIELDED
 from .variables import locals_of
 
@@ -56,7 +56,7 @@ def reduce_generator(generator: Any) -> tuple[Any, ...]:
                 generator.__qualname__,
             )
         frame = suspended_frame(generator)
-        compiled_variant(frame, check_only=True)
+        check_variant(frame)
     except Refused as reason:
         kind = type(generator).__name__.replace("_", " ")
         raise NotResumable(f"the {kind} {generator.__qualname__} cannot be kept: {reason}") from None
@@ -89,6 +89,7 @@ def suspended_frame(generator: Any) -> Frame:
     if not isinstance(node, ast.Yield | ast.YieldFrom):
         raise Refused("the place where it stands cannot be told")
     _, steps = unit.locate(number)
+    steps = the_one(steps)
     frame = Frame(unit.digest, scope.place, steps, YIELDED if isinstance(node, ast.Yield) else DELEGATED)
     variables = variables_of(_frame_of(generator), scope)
     frame.cells = cells_of(variables, scope, _frame_of(generator))
@@ -169,7 +170,6 @@ def _waiting(
         compiled = compiled_variant(frame)
     except (Refused, LookupError) as reason:
         raise NotResumable(f"the generator {qualname} cannot go on: {reason}") from None
-    assert compiled is not None
     holder = _Holder()
     holder.frame, holder.moved = frame, moved
     closure = tuple(cells.get(one) or types.CellType() for one in compiled.code.co_freevars)
@@ -209,7 +209,6 @@ def fill(generator: Any, inner: Any) -> None:
     """Give a rebuilt generator its values and the next inner frame."""
     holder = holder_of(generator)
     compiled = compiled_variant(holder.frame)
-    assert compiled is not None
     holder.append(values_of(holder.frame, compiled, inner))
 
 

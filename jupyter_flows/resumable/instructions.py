@@ -37,14 +37,15 @@ def runs_directly(frame: types.FrameType, inner: types.FrameType) -> bool:
     return inner.f_back is frame and _direct(frame, inner)
 
 
-def is_over(frame: types.FrameType, inner: types.FrameType) -> bool:
-    """Whether the call at which `frame` stands has returned, and `inner` runs because of what it let go.
+def is_over(frame: types.FrameType) -> bool:
+    """Whether the call at which `frame` stands has returned, if it does not run the next frame directly.
+
+    That frame runs then because of what the call let go.
 
     CPython 3.11 and 3.12 have the position at the end of the call's inline caches once they called a function
     of Python. Where that cannot be told, False.
     """
-    is_told = sys.version_info < (3, 13) and _direct is not _never
-    return is_told and _has_called(frame) and not runs_directly(frame, inner)
+    return _IS_TOLD and _has_called(frame)
 
 
 def must_run_directly(frame: types.FrameType) -> bool:
@@ -52,8 +53,7 @@ def must_run_directly(frame: types.FrameType) -> bool:
 
     Before CPython 3.13 a debugger may have the interpreter leave its loop for every call.
     """
-    is_known = sys.version_info >= (3, 13) and _direct is not _never
-    return is_known and operation_at(frame.f_code, frame.f_lasti) == "CALL"
+    return _IS_KNOWN and operation_at(frame.f_code, frame.f_lasti) == "CALL"
 
 
 def _has_called(frame: types.FrameType) -> bool:
@@ -136,3 +136,5 @@ def _chosen() -> Any:
 
 
 _direct = _chosen()
+_IS_TOLD = sys.version_info < (3, 13) and _direct is not _never
+_IS_KNOWN = sys.version_info >= (3, 13) and _direct is not _never

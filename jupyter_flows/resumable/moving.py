@@ -20,7 +20,7 @@ from typing import Any
 
 from . import units
 from .borrowed import library_of
-from .continuing import GENERATOR, Continuation, Frame, NotResumable, Place, compiled_variant
+from .continuing import GENERATOR, Continuation, Frame, NotResumable, Place, check_variant
 from .lowering import CELLS, Birth
 from .matching import Match, Position, SourceTree, Unmatched, find_function, header, match_place, position_of
 from .operands import Refused, Steps
@@ -89,7 +89,7 @@ class Move:
         frames = [self.with_values(frame, self.frame(frame)) for frame in continuation.frames]
         for frame in frames:
             try:
-                compiled_variant(frame, check_only=True)
+                check_variant(frame)
             except (Refused, LookupError) as reason:
                 raise NotResumable(f"{frame.function} cannot go on in the new code: {reason}") from None
         site = continuation.site
