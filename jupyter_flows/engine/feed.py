@@ -14,7 +14,7 @@ _PART = 1000
 #: Changes of so many seconds are read together: a flow may make thousands of calls in one.
 _REST = 0.02
 #: An end, for which somebody may wait, is told at once, but no oftener than this: seconds.
-_REST_AT_ENDS = 0.004
+_REST_AT_ENDS = 0.001
 #: How long a store that cannot be read is left alone: seconds.
 _PAUSE = 0.2
 #: How far a change may come behind later ones, where commits are side by side.

@@ -224,7 +224,7 @@ class Engine:
 
         arrival = self._arrival_of(execution)
 
-        def create(transaction: Transaction) -> str:
+        def create(transaction: Transaction) -> ExecutionView | None:
             existing = transaction.execution_by_key(key) if key is not None else None
             if existing is not None:
                 if existing.flow != source.name:
@@ -233,33 +233,37 @@ class Engine:
                         "take another key",
                         execution_id=existing.id,
                     )
-                return existing.id
+                return transaction.view(existing.id)
             made = transaction.execution(execution.id)
             if made is None:
                 transaction.put_flow_version(source)
                 ledger = Ledger(transaction, self.clock())
                 if arrival is None or not arrival.insert(ledger, execution, source):
                     ledger.insert(execution)
+                made = transaction.execution(execution.id, lock=True)
             elif arrival is not None:  # it is committed, and only that was lost
                 arrival.is_there(made, source)
-            return execution.id
+            return None if made is None else made.view()  # it has neither children nor savepoints yet
 
         try:
-            return self.execution(self._create(create, arrival))
+            view = self._create(create, arrival)
         except ConflictError:
             if key is None:
                 raise
-            return self.execution(self.write(create))  # somebody else was quicker with this key
+            view = self.write(create)  # somebody else was quicker with this key
+        return view if view is not None else self.execution(execution.id)
 
-    def _create(self, create: Callable[[Transaction], str], arrival: Arrival | None) -> str:
+    def _create(
+        self, create: Callable[[Transaction], ExecutionView | None], arrival: Arrival | None
+    ) -> ExecutionView | None:
         is_committed = False
         try:
-            execution_id = self.write(create)
+            view = self.write(create)
             is_committed = True
         finally:
             if arrival is not None:
                 arrival.settle(is_committed)
-        return execution_id
+        return view
 
     def take_in(self, arrivals: Arrivals) -> Callable[[], None]:
         """Let a worker of this process begin at once what is started here; returns what ends it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -16,6 +18,27 @@ from .service import Engine
 #: A chunk that nothing refers to may belong to a savepoint which is about to be committed.
 GRACE = timedelta(hours=1)
 _AT_ONCE = 500
+#: Work that nobody waits for lets others go on: after so many seconds of it, for so many times as long.
+_SPELL = 0.005
+_REST = 4.0
+
+
+class Leisure:
+    """Called now and then by long work, it sleeps as often as keeps the work to a fifth of a processor: a
+    worker serves its kernels in the same process."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        took = time.monotonic() - self._began
+        if took > _SPELL:
+            time.sleep(_REST * took)
+            self._began = time.monotonic()
+
+
+def _without_rest() -> None:
+    pass
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +76,18 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     waiting_bytes: int = 0
 
 
-def collect(engine: Engine, grace: timedelta = GRACE) -> Collected:
+def collect(
+    engine: Engine, grace: timedelta = GRACE, rest: Callable[[], None] = _without_rest
+) -> Collected:
     """Remove the chunks that nothing refers to and that nobody put since `grace`.
+
+    `rest` is called again and again while it looks (see `Leisure`).
 
     Safe beside running writers, as long as `grace` is longer than their transactions and than the time
     for which kernels take it that what they sent is there.
     """
     store, now = engine.store, engine.clock()
-    unused, sizes, used = _unused(store)
+    unused, sizes, used = _unused(store, rest)
     freed: set[str] = set()
     with store.writing() as transaction:
         transaction.pardon_chunks(used)
@@ -77,7 +104,7 @@ def collect(engine: Engine, grace: timedelta = GRACE) -> Collected:
     )
 
 
-def _unused(store: Store) -> tuple[list[str], dict[str, int], set[str]]:
+def _unused(store: Store, rest: Callable[[], None]) -> tuple[list[str], dict[str, int], set[str]]:
     used: set[str] = set()
     with store.reading() as transaction:
         sizes = transaction.chunk_sizes()
@@ -85,6 +112,7 @@ def _unused(store: Store) -> tuple[list[str], dict[str, int], set[str]]:
     with store.reading() as transaction:
         for use in transaction.chunk_uses():
             used.update(use.chunks)
+            rest()
     return [digest for digest in sizes if digest not in used], sizes, used
 
 

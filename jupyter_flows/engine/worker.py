@@ -47,7 +47,8 @@ from .zygotes import Zygote
 LEASE = timedelta(seconds=30)
 RETENTION = timedelta(days=14)
 _PRUNING = 60.0  # how often old savepoints of running executions are let go: seconds
-_TIDYING = 3600.0  # how often old executions are archived: seconds
+_TIDYING = 3600.0  # how often old executions are archived and old bytes removed: seconds
+_FIRST_TIDYING = 60.0  # how soon that begins: seconds
 _HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _PRECEDENCE = 0.005  # how much later a worker looks whose slots are all used: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
@@ -723,17 +724,24 @@ class Worker:
         self._nudge()
 
     async def _tidy_loop(self) -> None:
+        """Free the room of what is old, beside everything else. What looks at every row comes later: a worker
+        that has just taken over from another one has better things to do."""
+        wait = _FIRST_TIDYING
         while not self._is_stopping:
             with contextlib.suppress(EngineException):
+                await asyncio.to_thread(self._archive)
+            await asyncio.sleep(wait)
+            wait = _TIDYING
+            with contextlib.suppress(EngineException):
                 await asyncio.to_thread(self._tidy)
-            await asyncio.sleep(_TIDYING)
 
-    def _tidy(self) -> None:
-        """Free the room of what is old; runs beside everything else."""
+    def _archive(self) -> None:
         if self._retention is not None:
             self._engine.archive_ended(self._engine.clock() - self._retention)
+
+    def _tidy(self) -> None:
         upkeep.prune(self._engine, self._savepoint_retention)
-        upkeep.collect(self._engine)
+        upkeep.collect(self._engine, rest=upkeep.Leisure())
 
     async def _prune_loop(self) -> None:
         """An execution that makes many savepoints must not wait for the hour to lose the old ones."""

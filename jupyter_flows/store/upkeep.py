@@ -92,7 +92,7 @@ class Upkeep(Session):
     def chunk_uses(self) -> Iterator[ChunkUse]:
         owners: dict[str, tuple[str | None, Status]] = {}
         columns = (executions.c.id, executions.c.flow, executions.c.status)
-        for row in self.execute(select(*columns, executions.c.inputs, executions.c.outputs)):
+        for row in self.stream(select(*columns, executions.c.inputs, executions.c.outputs), 500):
             owners[row.id] = row.flow, Status(row.status)
             used = rows.chunks_of_values(row.inputs) | rows.chunks_of_values(row.outputs)
             yield ChunkUse(
