@@ -76,9 +76,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     waiting_bytes: int = 0
 
 
-def collect(
-    engine: Engine, grace: timedelta = GRACE, rest: Callable[[], None] = _without_rest
-) -> Collected:
+def collect(engine: Engine, grace: timedelta = GRACE, rest: Callable[[], None] = _without_rest) -> Collected:
     """Remove the chunks that nothing refers to and that nobody put since `grace`.
 
     `rest` is called again and again while it looks (see `Leisure`).
