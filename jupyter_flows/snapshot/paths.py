@@ -34,6 +34,12 @@ class Paths:
         self._stand_ins: list[tuple[str, Any]] = []
         self._found: dict[str, Any] = {}
 
+    def knows(self, subject: Any) -> bool:
+        """Whether there is a path to this object, as far as it was looked."""
+        if self._known is None:
+            self._known = self._explored()
+        return id(subject) in self._known
+
     def of(self, subject: Any) -> str:
         """The shortest path found, or the variables' names where there is none."""
         if self._known is None:

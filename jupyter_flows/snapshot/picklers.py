@@ -9,6 +9,8 @@ from typing import Any
 PROTOCOL = 5
 #: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.
 PIECE_BYTES = 64 * 1024
+#: How many objects around one that is refused are told.
+_MOST_AROUND = 100
 
 
 class Sink:
@@ -47,11 +49,24 @@ class ReferringPickler(pickle.Pickler):
 _PicklerInPython: Any = pickle._Pickler
 
 
+class Unfit(Exception):
+    """What an object is reduced to was refused by the pickler.
+
+    Attributes: `subjects`, the object, then the ones around it, outwards; `reason`, what the pickler raised.
+    """
+
+    def __init__(self, subject: Any, reason: Exception) -> None:
+        super().__init__(reason)
+        self.subjects = [subject]
+        self.reason = reason
+
+
 class DeepPickler(_PicklerInPython):  # type: ignore[misc]
     """Goes from object to object by plain calls of Python functions only.
 
     Those take no room on C's stack, so depth is bounded by memory. The standard library's own `save` unpacks
     each reduction into a call (``*reduced``), which does, and a long chain of objects ends the process.
+    And where it fails it tells which object it was at: it raises Unfit.
     """
 
     def save(self, subject: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002
@@ -71,8 +86,17 @@ class DeepPickler(_PicklerInPython):  # type: ignore[misc]
                 return
             by_table = copyreg.dispatch_table.get(type(subject))
             reduced = subject.__reduce_ex__(PROTOCOL) if by_table is None else by_table(subject)
-        if isinstance(reduced, str):
-            self.save_global(subject, reduced)
-            return
-        state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
-        self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
+        try:
+            if isinstance(reduced, str):
+                self.save_global(subject, reduced)
+                return
+            state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
+            self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
+        except RecursionError:
+            raise
+        except Unfit as unfit:
+            if len(unfit.subjects) < _MOST_AROUND:
+                unfit.subjects.append(subject)
+            raise
+        except Exception as error:
+            raise Unfit(subject, error) from None

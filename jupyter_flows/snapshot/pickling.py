@@ -29,7 +29,7 @@ from .guard import Guard
 from .manifest import Buffer
 from .memo import Memo
 from .paths import Paths
-from .picklers import PIECE_BYTES, PROTOCOL, DeepPickler, FastPickler, ReferringPickler, Sink
+from .picklers import PIECE_BYTES, PROTOCOL, DeepPickler, FastPickler, ReferringPickler, Sink, Unfit
 from .references import is_importable, memo_of_known
 from .written import Reference
 
@@ -178,18 +178,22 @@ class GroupPickler:
     ) -> Pickled:
         guard = guard or Guard(self, Paths(names, roots))
         before = sys.getrecursionlimit()
+        usual = kind
         while True:
             saving = Saving(self.namespace, self._keep)
             try:
                 if kind is DeepPickler:
                     sys.setrecursionlimit(_DEEP)
                 return self._run(kind, saving, guard.stand_ins(roots), guard.override(saving))
-            except RecursionError as error:
+            except Unfit as unfit:
+                guard.refuse_unfit(roots, unfit.subjects, unfit.reason)
+                kind = usual
+            except Exception as error:
                 if kind is DeepPickler:
                     guard.refuse_all(roots, error)
-                kind = DeepPickler
-            except Exception as error:
-                guard.refuse_last(roots, error)
+                elif isinstance(error, RecursionError):
+                    usual = DeepPickler
+                kind = DeepPickler  # which knows where it failed
             finally:
                 sys.setrecursionlimit(before)
 

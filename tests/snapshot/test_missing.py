@@ -180,3 +180,44 @@ def test_values_are_json_only_where_that_is_exact() -> None:
 def test_a_placeholder_survives_pickle_itself() -> None:
     placeholder = snapshot.Placeholder("x", "socket", "a socket cannot be pickled")
     assert repr(pickle.loads(pickle.dumps(placeholder))) == repr(placeholder)
+
+
+#: Classes whose objects say how they are pickled in a way that pickle refuses, each at another point.
+REFUSED = {
+    "its state": "def __getstate__(self): raise RuntimeError('not now')",
+    "no reduction": "def __reduce__(self): return 7",
+    "wrong class": "def __reduce__(self): return copyreg.__newobj__, (int,)",
+    "wrong arguments": "def __reduce__(self): return copyreg.__newobj_ex__, (One, 1, 2)",
+    "no pairs": "def __reduce__(self): return One, (1,), None, None, iter([1, 2])",
+    "no items": "def __reduce__(self): return One, (1,), None, 7",
+    "no setter": "def __reduce__(self): return One, (1,), {}, None, None, 7",
+    "no such name": "__slots__ = ('n',)\n    def __reduce__(self): return 'nowhere'",
+    "made anew": (
+        "def __reduce__(self):\n"
+        "        names = {'__slots__': ('n',), '__reduce__': lambda _: 'nowhere'}\n"
+        "        return list, ([type(f'Inside{self.n}', (), names)()],)"
+    ),
+    "no memory": "def __reduce__(self): return bytes, (pickle.PickleBuffer(memoryview(bytes(90_000))[::2]),)",
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_many_refused_objects_in_one_list_cost_only_themselves(session: Session, how: str) -> None:
+    """Each is found, in time that grows with their number and not with its square."""
+    session.run(f"""
+import copyreg, pickle
+class One:
+    def __init__(self, n): self.n = n
+    {REFUSED[how]}
+rows = [One(n) for n in range(2000)] + [['good']]
+same = rows[-1]
+""")
+    manifest = session.save()
+    assert len(manifest.missing) == 2000
+    assert {missing.path for missing in manifest.missing} == {f"rows[{n}]" for n in range(2000)}
+    after = session.load()
+    assert after["rows"][-1] == ["good"]
+    assert after["rows"][-1] is after["same"]
+    with pytest.raises(SavepointError, match=r"rows\[1999\] was not kept"):
+        after["rows"][1999].send()
+    assert isinstance(after["One"], type)
