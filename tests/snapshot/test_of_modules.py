@@ -155,6 +155,26 @@ def test_what_a_module_only_stores_is_state(
     assert loaded["unset"] is session["unset"]
 
 
+def test_a_plain_container_of_a_library_is_kept_with_its_content(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_module(tmp_path, monkeypatch, "library_with_a_registry", "REGISTRY = {'one': 1}\n")
+    session.run(
+        """
+        import library_with_a_registry as library
+        from library_with_a_registry import REGISTRY as named
+        named["two"] = 2
+        also = [named]
+        """
+    )
+    session.save()
+    session.run("del library.REGISTRY['two']")  # as in a process that imports it anew
+    loaded = session.load()
+    assert loaded["named"] == {"one": 1, "two": 2}
+    assert loaded["also"][0] is loaded["named"]
+    assert loaded["library"].REGISTRY == {"one": 1}
+
+
 def test_an_object_that_is_no_longer_there_is_named(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
