@@ -14,12 +14,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +25,7 @@ from .. import protocol
 from ..errors import EngineException, KernelDiedError, StaleLeaseError
 from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
-from . import memory, processes, upkeep
+from . import memory, processes, sockets, upkeep
 from .arrivals import Arrivals
 from .committer import Committer
 from .connections import run_connection
@@ -178,7 +175,7 @@ class Worker:
         # Whether more was due than there were slots for, and whether one became free since that was asked.
         self._has_more = self._was_freed = False
         self._calm = asyncio.Event()
-        self._directory = _socket_directory(self._given_directory)
+        self._directory = sockets.own_directory(self._given_directory)
         self._socket_path = self._directory / f"{self.id}.sock"
         self._neighbours = Neighbours(self.id, 4 * self._lease_time)
         self._committer = Committer(self._engine.store, self._loop)
@@ -262,7 +259,7 @@ class Worker:
         await self._committer.stop()
         self._socket_path.unlink(missing_ok=True)
         if self._given_directory is None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            sockets.remove(self._directory)
         self._calm.set()
 
     async def _drained(self) -> None:
@@ -782,13 +779,3 @@ class _Host:
     def begin_soon(self, claim: Claim, number: int, is_news_missing: bool) -> None:
         worker = self._worker
         worker._loop.call_soon_threadsafe(worker._arrived, claim, number, is_news_missing)
-
-
-def _socket_directory(given: str | os.PathLike[str] | None) -> Path:
-    if given is None:
-        # Short, since a Unix socket's path may have 107 bytes; mkdtemp gives it mode 0700.
-        return Path(tempfile.mkdtemp(prefix="flows-", dir="/tmp" if os.path.isdir("/tmp") else None))
-    directory = Path(given)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chmod(directory, 0o700)
-    return directory
