@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,7 +45,7 @@ _decode_values = msgspec.msgpack.Decoder(dict[str, Value]).decode
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_error = msgspec.msgpack.Decoder(ErrorInfo).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
-_decode_wait = msgspec.msgpack.Decoder(Wait).decode
+_decode_wait = msgspec.msgpack.Decoder(Wait | datetime).decode
 _decode_options = msgspec.msgpack.Decoder(FlowOptions).decode
 _decode_call = msgspec.msgpack.Decoder(Call).decode
 _decode_draft = msgspec.msgpack.Decoder(SavepointDraft).decode
@@ -77,6 +78,8 @@ _ARRAY, _ARRAY_MASK = 0x90, 0xF0
 _BINARY = (0xC4, 0xC5, 0xC6)
 _HASH, _HASH_BYTES = re.compile("[0-9a-f]{32}z?"), 17
 _VERSION = re.compile("(?:[0-9a-f]{2})*")
+#: The digest of a flow version: its digits, and the shorter text that an execution keeps of it.
+_DIGEST, _SHORT_DIGEST = re.compile("[0-9a-f]{64}"), re.compile("[-_0-9A-Za-z]{43}")
 
 
 def to_microseconds(instant: datetime | None) -> int | None:
@@ -99,6 +102,30 @@ def _options(options: FlowOptions) -> bytes | None:
     return None if options == NO_OPTIONS else encode(options)
 
 
+def _short_digest(digest: str | None) -> str | None:
+    """Two thirds as long: every execution has one."""
+    if digest is None or not _DIGEST.fullmatch(digest):
+        return digest
+    return urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
+
+
+def _digest(text: str | None) -> str | None:
+    """Also as older versions wrote it, in full."""
+    return text if text is None or not _SHORT_DIGEST.fullmatch(text) else urlsafe_b64decode(text + "=").hex()
+
+
+def _packed_wait(wait: Wait | None) -> bytes | None:
+    """Of a sleep the instant alone: there may be very many."""
+    if wait is not None and wait == Wait(wake_at=wait.wake_at) and wait.wake_at is not None:
+        return encode(wait.wake_at)
+    return _optional(wait)
+
+
+def _wait(content: bytes | None) -> Wait | None:
+    found = None if content is None else _decode_wait(content)
+    return Wait(wake_at=found) if isinstance(found, datetime) else found
+
+
 def _as_is(value: Any) -> Any:
     return value
 
@@ -107,11 +134,13 @@ def _as_is(value: Any) -> Any:
 _EXECUTION_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(Execution.__struct_fields__, _as_is),
     **dict.fromkeys(("inputs", "outputs"), encode),
-    **dict.fromkeys(("error", "wait"), _optional),
+    "error": _optional,
+    "wait": _packed_wait,
     **dict.fromkeys(
         ("created_at", "started_at", "ended_at", "lease_until", "ends_by", "archived_at"), to_microseconds
     ),
     "options": _options,
+    "flow_version": _short_digest,
 }
 
 
@@ -146,7 +175,7 @@ def execution(row: Row) -> Execution:
         id=row["id"],
         type=ExecutionType(row["type"]),
         flow=row["flow"],
-        flow_version=row["flow_version"],
+        flow_version=_digest(row["flow_version"]),
         name=row["name"],
         directory=row["directory"],
         status=Status(row["status"]),
@@ -166,7 +195,7 @@ def execution(row: Row) -> Execution:
         epoch=row["epoch"],
         savepoint_id=row["savepoint_id"],
         resume_mode=ResumeMode(row["resume_mode"]),
-        wait=None if wait is None else _decode_wait(wait),
+        wait=_wait(wait),
         joining=row["joining"],
         cancel_savepoint_id=row["cancel_savepoint_id"],
         options=NO_OPTIONS if row["options"] is None else _decode_options(row["options"]),

@@ -35,7 +35,8 @@ _LONGEST = 4000
 _LEAST = 3  # characters that an index can find
 
 _SQLITE = (
-    "CREATE VIRTUAL TABLE search_index USING fts5(text, content='', tokenize='trigram')",
+    # How long each text is would be kept for ranking by relevance, which nobody asks for.
+    "CREATE VIRTUAL TABLE search_index USING fts5(text, content='', columnsize=0, tokenize='trigram')",
     "CREATE TRIGGER searchable_is_new AFTER INSERT ON searchable BEGIN "
     "INSERT INTO search_index(rowid, text) VALUES (new.number << 32, new.text); END",
     "CREATE TRIGGER searchable_is_changed AFTER UPDATE OF text ON searchable BEGIN "
@@ -51,10 +52,15 @@ _SQLITE = (
     "SELECT 'delete', (number << 32) | (old.number & 4294967295), old.text FROM searchable "
     "WHERE execution_id = old.execution_id; END",
 )
+_TRIGGERS = ("searchable_is_new", "searchable_is_changed", "searchable_is_gone", "log_is_new", "log_is_gone")
 _POSTGRESQL = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "CREATE INDEX ix_searchable_text ON searchable USING gin (text gin_trgm_ops)",
     "CREATE INDEX ix_log_text ON log USING gin (text gin_trgm_ops)",
+)
+_INDEX_LOG = (
+    "INSERT INTO search_index(rowid, text) SELECT (searchable.number << 32) | "
+    "(log.number & 4294967295), log.text FROM log JOIN searchable USING (execution_id)"
 )
 # CROSS JOIN: in this order, so that the newest are looked at first and the rest not at all.
 _FOUND = """
@@ -100,12 +106,21 @@ def fill(connection: Connection) -> None:
         )
     )
     if connection.dialect.name == "sqlite":
-        connection.execute(
-            text(
-                "INSERT INTO search_index(rowid, text) SELECT (searchable.number << 32) | "
-                "(log.number & 4294967295), log.text FROM log JOIN searchable USING (execution_id)"
-            )
+        connection.execute(text(_INDEX_LOG))
+
+
+def renew_index(connection: Connection) -> None:
+    """Make SQLite's index again from the texts that it was made of."""
+    for trigger in _TRIGGERS:
+        connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+    connection.execute(text("DROP TABLE search_index"))
+    make_index(connection)
+    connection.execute(
+        text(
+            "INSERT INTO search_index(rowid, text) SELECT number << 32, text FROM searchable ORDER BY number"
         )
+    )
+    connection.execute(text(_INDEX_LOG))
 
 
 def is_indexed(wanted: str) -> bool:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ..model import ExecutionType, LogLevel, ResumeMode, SavepointKind, Status, Wish
 
 #: Revision of this schema: the newest file in migrations/versions.
-HEAD = "0006"
+HEAD = "0007"
 
 metadata = MetaData(
     naming_convention={

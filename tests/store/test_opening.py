@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy import create_engine, event, inspect
 
 from jupyter_flows.errors import StoreError
+from jupyter_flows.model import LogLevel
 from jupyter_flows.store import open_store
 from jupyter_flows.store.opening import migrate, prepare_schema
 from jupyter_flows.store.sql import SqlStore
+
+from .test_contract import NOON, execution, found, put
 
 
 def plain(index: Any) -> str:
@@ -152,3 +155,32 @@ def test_a_full_disk_takes_the_transaction_back(tmp_path: Path) -> None:
         assert transaction.read_chunks(large) == {}
         transaction.put_chunks({"small-one": b"x"})
     store.close()
+
+
+def test_what_an_older_version_wrote_is_found_after_the_migration(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    store = open_store(url)
+    put(store, execution("e1", message="the needle"), execution("e2", message="hay"))
+    with store.writing() as transaction:
+        transaction.append_log("e2", NOON, LogLevel.INFO, "another needle", {})
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'search_index'").fetchone()
+        assert "columnsize" in made
+        # As it was until 0006.
+        connection.execute("DROP TABLE search_index")
+        connection.execute(made.replace(", columnsize=0", ""))
+        connection.execute("UPDATE alembic_version SET version_num = '0006'")
+    store = open_store(url)
+    assert found(store, "needle") == ["e2", "e1"]
+    with store.writing() as transaction:
+        transaction.delete_execution("e1")
+    put(store, execution("e3", message="a needle more"))
+    assert found(store, "needle") == ["e3", "e2"]
+    store.close()
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        (renewed,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'search_index'"
+        ).fetchone()
+        assert renewed == made
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from jupyter_flows.model import Log, Savepoint, SavepointDraft, SavepointKind, Site, Value
+from jupyter_flows.model import (
+    Execution,
+    ExecutionType,
+    Log,
+    ReturnWhen,
+    Savepoint,
+    SavepointDraft,
+    SavepointKind,
+    Site,
+    Status,
+    Value,
+    Wait,
+)
 from jupyter_flows.store import rows
 
 _HASHES = ("6388d77677a96909d8c6ba5c76a37547", "8c1efc18243bc4c891b919df43f644a3z")
@@ -61,3 +74,38 @@ def test_a_row_of_an_older_version_is_read() -> None:
     assert rows.savepoint({**row, **older}) == savepoint(_PLAIN)
     assert 2 * len(row["draft"]) < len(older["draft"])
     assert len(row["chunks"]) < 0.6 * len(older["chunks"])
+
+
+_INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
+_SLEEPER = Execution(
+    id="e",
+    type=ExecutionType.FLOW,
+    flow="nap",
+    flow_version="6c24" * 16,
+    name="nap",
+    directory="/flows",
+    status=Status.WAITING,
+    created_at=_INSTANT,
+    wait=Wait(wake_at=_INSTANT + timedelta(microseconds=1)),
+)
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [
+        _SLEEPER,
+        replace(_SLEEPER, flow_version=None, status=Status.QUEUED, wait=None),
+        replace(_SLEEPER, flow_version="AB" * 32, wait=Wait(lock="one")),
+        replace(_SLEEPER, flow_version="v1", wait=Wait(execution_ids=("a",), wake_at=_INSTANT)),
+        replace(_SLEEPER, wait=Wait(return_when=ReturnWhen.FIRST_ENDED, wake_at=_INSTANT)),
+    ],
+)
+def test_an_execution_comes_back(execution: Execution) -> None:
+    assert rows.execution(rows.execution_row(execution)) == execution
+
+
+def test_an_execution_of_an_older_version_is_read() -> None:
+    row = rows.execution_row(_SLEEPER)
+    older: dict[str, Any] = {"flow_version": _SLEEPER.flow_version, "wait": rows.encode(_SLEEPER.wait)}
+    assert rows.execution({**row, **older}) == _SLEEPER
+    assert sum(map(len, (row["flow_version"], row["wait"]))) < 0.7 * sum(map(len, older.values()))
