@@ -246,7 +246,7 @@ class Implicit(ast.NodeTransformer):
 
     def _may_do_builtin(self, name: str, arguments: list[ast.expr]) -> bool:
         if name not in _ACCESSING:
-            return self._may_do(name)
+            return self._may_do(name) and not (name == "iter" and len(arguments) > 1)
         count, special = _ACCESSING[name]
         attribute = arguments[1] if len(arguments) == count else None
         known = str(attribute.value) if isinstance(attribute, ast.Constant) else ""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .borrowed import CONSUMERS, PASSING
+from .borrowed.words import words_of
 from .matching import own_nodes
 from .walking import walk
 
@@ -33,6 +33,7 @@ _LEAVING = frozenset({"ExitStack", "AsyncExitStack", "closing"})
 _UNKNOWN = "?"
 #: Foreseen where a generator that was made before may reach the Flow API.
 GENERATORS = "yield"
+_ITERATORS = frozenset({"__iter__", "__next__"})
 #: Who says one of these may reach a namespace under any name.
 _REFLECTIVE = frozenset({"modules", "import_module", "__import__", "globals", "vars", "__dict__"})
 
@@ -73,9 +74,7 @@ class Knowledge:
             elif isinstance(node, ast.Call):
                 self._learn_call(node, given)
             elif isinstance(node, ast.Assign | ast.Compare):
-                self._learn_called(
-                    {name for name in taken_apart(node) if not name.startswith(f"{GENERATORS} ")}
-                )
+                self._learn_called(taken_apart(node))
             elif modules is None and isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.rebound.add(node.value)
             elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -104,8 +103,9 @@ class Knowledge:
             self.rebound.add(str(node.args[1].value))
 
     def _learn_called(self, names: set[str]) -> None:
-        for name in names - {GENERATORS}:
-            self._candidates.setdefault(name, set()).add(name.removesuffix("()"))
+        for name in names:
+            if name.endswith("()") or name.startswith("."):
+                self._candidates.setdefault(name, set()).add(name.removesuffix("()"))
 
     def _learn_class(self, node: ast.ClassDef) -> None:
         made = self._callees.setdefault(node.name, set())
@@ -177,22 +177,19 @@ def callees(body: Iterable[ast.AST]) -> set[str]:
 
 
 def consumed(node: ast.Call) -> set[str]:
-    """What may be called while a builtin goes through what it is given: ``price()``, GENERATORS."""
-    name = last_name(node.func)
-    if name in CONSUMERS:
-        return runs(node.args[0]) if node.args else set()
-    if name not in PASSING and name != "reduce":
+    """What a function of C may run that has words: ``price()``, ``__add__``, GENERATORS."""
+    words = words_of(node, last_name(node.func))
+    if words is None:
         return set()
-    called = node.args[:1] if name in ("map", "filter", "reduce") else []
-    found = {one for given in node.args[len(called) :] for one in runs(given)}
-    return found.union(*map(_run_by, called))
+    found = {one for given in words.iterables(node.args) for one in runs(given)}
+    return found.union(words.methods, *map(_run_by, words.functions(node)))
 
 
 def by_key(node: ast.Call) -> set[str]:
     """What the function runs that a call is given as ``key``, as far as it has a name or is a lambda."""
-    keys = [one.value for one in node.keywords if one.arg == "key"]
-    is_known = last_name(node.func) in ("max", "min", "sorted", "sort")
-    keys = [one for one in keys if is_known and isinstance(one, ast.Lambda | ast.Name | ast.Attribute)]
+    words = words_of(node, last_name(node.func))
+    named = [one.value for one in node.keywords if words is not None and one.arg in words.called]
+    keys = [one for one in named if isinstance(one, ast.Lambda | ast.Name | ast.Attribute)]
     return set[str]().union(*map(_run_by, keys))
 
 
@@ -204,31 +201,44 @@ def _run_by(called: ast.expr) -> set[str]:
 
 def taken_apart(node: ast.Assign | ast.Compare) -> set[str]:
     """What may be called by ``a, b = numbers()`` and ``x in numbers()``: here a generator's name is known."""
+    methods: set[str] = set()
     if isinstance(node, ast.Compare):
         source = node.comparators[0] if isinstance(node.ops[0], ast.In | ast.NotIn) else None
         source = source if len(node.ops) == 1 else None
+        methods = {"__eq__"}
     else:
         is_unpacking = len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple | ast.List)
         source = node.value if is_unpacking else None
-    if isinstance(source, ast.GeneratorExp):
-        return runs(source)
-    if not isinstance(source, ast.Call):
+    if isinstance(source, ast.Name | ast.Attribute | ast.Subscript):
+        return methods | _ITERATORS
+    return set() if source is None else methods | of_new(source)
+
+
+def of_new(given: ast.expr) -> set[str]:
+    """What may be called by who goes through this value, a generator only if it is made on the spot."""
+    if isinstance(given, ast.GeneratorExp):
+        return runs(given)
+    if not isinstance(given, ast.Call):
         return set()
-    name = last_name(source.func)
-    return consumed(source) if name in PASSING else {f"{GENERATORS} {name}"}
+    words = words_of(given, last_name(given.func))
+    if words is not None and words.is_lazy:
+        return consumed(given)
+    return {f"{GENERATORS} {last_name(given.func)}", *_ITERATORS}
 
 
 def runs(given: ast.expr) -> set[str]:
     """What may be called by who goes through this value."""
     if isinstance(given, ast.Name | ast.Attribute | ast.Subscript):
-        return {GENERATORS}
+        return {GENERATORS, *_ITERATORS}
     if isinstance(given, ast.Call):
         name = last_name(given.func)
-        if isinstance(given.func, ast.Name) and name in _BUILTINS:
-            return consumed(given) if name in PASSING else set()
-        if name == "chain":
+        words = words_of(given, name)
+        if words is not None and words.is_lazy:
             return consumed(given)
-        return set() if isinstance(given.func, ast.Attribute) and name in _METHODS else {GENERATORS}
+        if isinstance(given.func, ast.Name) and name in _BUILTINS:
+            return set()
+        is_of_builtin = isinstance(given.func, ast.Attribute) and name in _METHODS
+        return set() if is_of_builtin else {GENERATORS, *_ITERATORS}
     if not isinstance(given, ast.GeneratorExp):
         return set()
     first, *others = given.generators
@@ -239,8 +249,12 @@ def runs(given: ast.expr) -> set[str]:
 
 def _consumed_at_once(tree: ast.Module) -> set[ast.AST]:
     """Generator expressions that no one but a builtin ever sees."""
-    calls = (one for one in walk(tree) if isinstance(one, ast.Call) and last_name(one.func) in CONSUMERS)
-    return {one.args[0] for one in calls if one.args and isinstance(one.args[0], ast.GeneratorExp)}
+    found: set[ast.AST] = set()
+    for node in walk(tree):
+        words = words_of(node, last_name(node.func)) if isinstance(node, ast.Call) else None
+        if words is not None and not words.is_lazy and isinstance(node, ast.Call):
+            found.update(one for one in words.iterables(node.args) if isinstance(one, ast.GeneratorExp))
+    return found
 
 
 def _parameters(tree: ast.Module) -> set[str]:

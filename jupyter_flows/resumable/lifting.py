@@ -25,13 +25,13 @@ import copy
 from typing import Any
 
 from . import build
-from .borrowed import CONSUMERS, PASSING
 from .implicit import Implicit
-from .knowledge import GENERATORS, by_key, consumed, last_name, runs, taken_apart
+from .knowledge import GENERATORS, runs
 from .matching import own_nodes
 from .operands import Suspension
-from .temporaries import CONSUMER, OPERATION, is_temporary
-from .walking import children, located, walk
+from .temporaries import is_temporary
+from .walking import located, walk
+from .wording import Wording, at_once, awaits, operates
 
 ITERATOR = ".0"  # the parameter of a lifted function: the iterator that its first loop goes over
 _RESULT = ".result"
@@ -54,11 +54,15 @@ _LABEL = {
 class Lifter(ast.NodeTransformer):
     """Lifts comprehensions of one unit; the functions come just before the statement that uses them."""
 
-    def __init__(self, suspends: Suspension, foreseen: frozenset[str], implicit: Implicit) -> None:
+    def __init__(
+        self, suspends: Suspension, foreseen: frozenset[str], implicit: Implicit, has_words: bool
+    ) -> None:
         self._suspends = suspends
         self._foreseen = foreseen
         self._implicit = implicit
         self._used = implicit.used
+        self._has_words = has_words
+        self._wording = Wording(suspends, foreseen if has_words else frozenset(), implicit.used)
         self._count = 0
         self._before: list[ast.stmt] = []
         self._kind = "module"
@@ -93,112 +97,32 @@ class Lifter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """``any(x.y for x in xs)``: no one but a function of C ever sees the generator, so it stays.
 
-        If it may reach the Flow API, a function in words goes through it (`borrowed`).
+        If it may reach the Flow API, a function in words goes through it (`wording`).
         """
-        consumer = self._consumer_of(node)
-        if consumer is not None:
-            return self.generic_visit(consumer)
+        in_words = self._wording.call(node)
+        if in_words is not None:
+            return self.generic_visit(in_words)
         if _consumes(node.func, self._suspends) and node.args and isinstance(node.args[0], ast.GeneratorExp):
             generator, others = node.args[0], [*node.args[1:], *node.keywords]
             first = generator.generators[0].iter
-            is_plain = not self._suspends(first) and not _operates(generator)
+            is_plain = not self._suspends(first) and not operates(generator)
             if is_plain and not any(self._suspends(one) for one in others):
                 self._consumed.add(generator)
         return self.generic_visit(node)
 
-    def _consumer_of(self, node: ast.Call) -> ast.Call | None:
-        reaching = self._foreseen & (consumed(node) | by_key(node))
-        name = last_name(node.func) or ""
-        if reaching and (_is_of(node.func, "functools", "reduce") or name == "sort"):
-            return self._of_library(name, node, reaching)
-        if not node.args or not (reaching or _operates(node.args[0])):
-            return None
-        if not _consumes(node.func, self._suspends) or any(map(_awaits, node.args)):
-            return None
-        known = CONSUMERS.get(name)
-        has_key = name in ("max", "min") and any(one.arg == "key" for one in node.keywords)
-        count = 2 if name == "sum" else len(node.args) if has_key else 1
-        is_plain = len(node.args) <= count and not any(isinstance(one, ast.Starred) for one in node.args)
-        is_plain = is_plain and (has_key or not (len(node.args) > 1 and node.keywords))
-        if known is None or not is_plain or not {one.arg for one in node.keywords} <= known:
-            return None
-        self._used |= reaching
-        node.args[0] = self._passing(node.args[0])
-        return _in_words(name, node)
-
-    def _of_library(self, name: str, node: ast.Call, reaching: frozenset[str]) -> ast.Call | None:
-        """``reduce(add, prices)`` and ``prices.sort(key=rank)``."""
-        options = {one.arg for one in node.keywords}
-        is_plain = options <= {"key", "reverse"} and not node.args
-        if name == "reduce":
-            is_plain = not options and len(node.args) in (2, 3)
-            is_plain = is_plain and not any(isinstance(one, ast.Starred) or _awaits(one) for one in node.args)
-        if not is_plain:
-            return None
-        self._used |= reaching
-        node.args[1:2] = [self._passing(one) for one in node.args[1:2]]
-        return _in_words(name, node)
-
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """``a, b = numbers()``: it is gone through before anything is assigned."""
-        reaching = self._foreseen & taken_apart(node)
-        if reaching and not _awaits(node.value):
-            self._used |= reaching
-            names: list[ast.expr] = node.targets[0].elts  # type: ignore[attr-defined]
-            has_star = any(isinstance(one, ast.Starred) for one in names)
-            count = [] if has_star else [build.constant(len(names), node.value)]
-            function = build.constant(CONSUMER + ("starred" if has_star else "unpacked"), node.value)
-            arguments = [self._passing(node.value), *count]
-            node.value = ast.copy_location(ast.Call(function, arguments, []), node.value)
+        self._wording.unpacking(node)
         return self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        """``x in numbers()``."""
-        reaching = self._foreseen & taken_apart(node)
-        if not reaching or _awaits(node.comparators[0]):
-            return self.generic_visit(node)
-        self._used |= reaching
-        function = build.constant(CONSUMER + "contains", node)
-        arguments = [node.left, self._passing(node.comparators[0])]
-        found: ast.expr = ast.copy_location(ast.Call(function, arguments, []), node)
-        if isinstance(node.ops[0], ast.NotIn):
-            found = ast.copy_location(ast.UnaryOp(ast.Not(), found), node)
-        return self.generic_visit(found)
-
-    def _passing(self, node: ast.expr) -> ast.expr:
-        """``enumerate(numbers())`` that only a loop or a builtin sees: a generator in words stands for it."""
-        name = (last_name(node.func) or "") if isinstance(node, ast.Call) else ""
-        if name not in PASSING or _awaits(node):
-            return node
-        is_builtin = isinstance(node.func, ast.Name) and self._suspends.is_builtin(name)  # type: ignore[attr-defined]
-        if not is_builtin and not _is_of(node.func, "itertools", "chain"):  # type: ignore[attr-defined]
-            return node
-        assert isinstance(node, ast.Call)
-        reaching = self._foreseen & consumed(node)
-        is_starred = any(isinstance(one, ast.Starred) for one in node.args)
-        if not reaching or is_starred or not {one.arg for one in node.keywords} <= PASSING[name]:
-            return node
-        most = {"enumerate": 2, "filter": 2}.get(name, len(node.args))
-        least = {"enumerate": 1, "zip": 0, "chain": 0}.get(name, 2)
-        if not least <= len(node.args) + (name == "enumerate" and len(node.keywords)) <= most:
-            return node
-        self._used |= reaching
-        first = 1 if name in ("map", "filter") else 0
-        node.args[first:] = [self._passing(one) for one in node.args[first:]]
-        return _in_words(name, node)
+        return self.generic_visit(self._wording.search(node))
 
     def visit_Starred(self, node: ast.Starred) -> ast.AST:
-        """``[*numbers()]``: it is gone through before the display or the call goes on."""
-        reaching = self._foreseen & runs(node.value) if isinstance(node.ctx, ast.Load) else None
-        if reaching and not _awaits(node.value):
-            self._used |= reaching
-            function = build.constant(CONSUMER + "starred", node.value)
-            value = self._passing(node.value)
-            node.value = ast.copy_location(ast.Call(function, [value], []), node.value)
+        self._wording.star(node)
         return self.generic_visit(node)
 
     def visit_For(self, node: ast.For) -> ast.AST:
-        node.iter = self._passing(node.iter)
+        node.iter = self._wording.passing(node.iter)
         return self.generic_visit(node)
 
     # --- lambdas ---------------------------------------------------------------------------------
@@ -242,7 +166,7 @@ class Lifter(ast.NodeTransformer):
 
     def _inside(self, self_name: str | None) -> Lifter:
         """Lifts what is in a function that is being made."""
-        inside = Lifter(self._suspends, self._foreseen, self._implicit)
+        inside = Lifter(self._suspends, self._foreseen, self._implicit, self._has_words)
         inside._kind, inside._self_name, inside._count = "function", self_name, self._count * 100
         return inside
 
@@ -276,7 +200,7 @@ class Lifter(ast.NodeTransformer):
 
     def _comprehension(self, node: Comprehension) -> ast.AST:
         for generator in node.generators:
-            generator.iter = self._passing(generator.iter)
+            generator.iter = self._wording.passing(generator.iter)
         first = node.generators[0]
         if node in self._consumed or not self._is_wanted(node):
             return self.generic_visit(node)
@@ -290,25 +214,6 @@ class Lifter(ast.NodeTransformer):
         is_awaited = awaits and not isinstance(node, ast.GeneratorExp)
         return ast.copy_location(ast.Await(call), node) if is_awaited else call
 
-    def _goes_in_words(self, node: ast.AST) -> bool:
-        """Whether something inside is about to become a call that may suspend."""
-        if not self._foreseen:
-            return False
-        for one in _at_once(node):
-            names: set[str] = set()
-            if isinstance(one, ast.Call):
-                names = consumed(one) | by_key(one)
-                if last_name(one.func) in CONSUMERS and one.args and _operates(one.args[0]):
-                    return True
-            elif isinstance(one, ast.Compare):
-                names = taken_apart(one)
-            elif isinstance(one, ast.Starred):
-                names = runs(one.value)
-            if reaching := self._foreseen & names:
-                self._used |= reaching
-                return True
-        return False
-
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _is_wanted(self, node: Comprehension) -> bool:
@@ -318,14 +223,14 @@ class Lifter(ast.NodeTransformer):
         if any(map(self._suspends, [node.generators[0].iter, *inner])):
             return True
         # A function for a lambda in it must see its variables.
-        lambdas = (one for part in inner for one in _at_once(part) if isinstance(one, ast.Lambda))
+        lambdas = (one for part in inner for one in at_once(part) if isinstance(one, ast.Lambda))
         if any(self._is_lifted(one) for one in lambdas):
             return True
         runs_one = GENERATORS in self._foreseen and any(
             GENERATORS in runs(generator.iter) for generator in node.generators
         )
         self._used |= {GENERATORS} if runs_one else set()
-        return runs_one or any(map(self._goes_in_words, inner))
+        return runs_one or any(map(self._wording.is_wanted_in, inner))
 
     def _functions(self, name: str, node: Comprehension, awaits: bool) -> list[ast.stmt]:
         """The function that a comprehension becomes, after what makes sure of the names that it binds."""
@@ -373,7 +278,7 @@ class Lifter(ast.NodeTransformer):
 
         What stands before the function, so that the scope has the variable, and in it.
         """
-        bound = {one.target.id for one in _at_once(node) if isinstance(one, ast.NamedExpr)}
+        bound = {one.target.id for one in at_once(node) if isinstance(one, ast.NamedExpr)}
         names = {name for name in bound if not is_temporary(name)}
         shared = names - self._globals if self._kind == "function" else set()  # Python allows none in a class
         before: list[ast.stmt] = []
@@ -413,7 +318,7 @@ def _inner_parts(node: Comprehension) -> list[ast.expr]:
 
 
 def _is_async(node: Comprehension) -> bool:
-    return any(one.is_async for one in node.generators) or any(map(_awaits, _inner_parts(node)))
+    return any(one.is_async for one in node.generators) or any(map(awaits, _inner_parts(node)))
 
 
 _CONSUMERS = frozenset(
@@ -429,57 +334,12 @@ def _consumes(function: ast.expr, suspends: Suspension) -> bool:
     return is_text and function.attr == "join"  # type: ignore[attr-defined]
 
 
-def _is_of(function: ast.expr, module: str, name: str) -> bool:
-    """Whether a callee may be this function of this module; the words look again."""
-    if isinstance(function, ast.Attribute):
-        return function.attr == name and isinstance(function.value, ast.Name) and function.value.id == module
-    return isinstance(function, ast.Name) and function.id == name
-
-
-def _operates(node: ast.expr) -> bool:
-    """Whether it is a generator with an operator that is a call (`implicit`)."""
-    calls = (
-        one for one in _at_once(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Constant)
-    )
-    return isinstance(node, ast.GeneratorExp) and any(
-        str(one.func.value).startswith(OPERATION)  # type: ignore[attr-defined]
-        for one in calls
-    )
-
-
-def _in_words(name: str, node: ast.Call) -> ast.Call:
-    function = build.constant(CONSUMER + name, node.func)
-    return ast.copy_location(ast.Call(function, [node.func, *node.args], node.keywords), node)
-
-
 def _copied(node: ast.expr, at: ast.AST) -> ast.expr:
     fresh = copy.deepcopy(node)
     for part in ast.walk(fresh):
         if isinstance(part, ast.expr):
             ast.copy_location(part, at)
     return fresh
-
-
-def _at_once(node: ast.AST) -> list[ast.AST]:
-    """The node and what it evaluates itself, functions inside left out."""
-    found = [node]
-    for child in children(node):
-        if not isinstance(child, ast.Lambda):
-            found += _at_once(child)
-    return found
-
-
-def _awaits(node: ast.AST) -> bool:
-    """Whether to evaluate this awaits; a generator expression awaits later, but for its first iterable."""
-    if isinstance(node, ast.Await):
-        return True
-    if isinstance(node, ast.Lambda):
-        return _awaits(node.args)
-    if isinstance(node, ast.GeneratorExp):
-        return _awaits(node.generators[0].iter)
-    if isinstance(node, ast.comprehension) and node.is_async:
-        return True
-    return any(map(_awaits, children(node)))
 
 
 class _Super(ast.NodeTransformer):

@@ -34,16 +34,16 @@ def normalise(
     prefix: str,
     interactive: bool,
     foreseen: frozenset[str] = frozenset(),
-    catches_all: bool = False,
+    is_library: bool = False,
 ) -> tuple[ast.Module, frozenset[str]]:
     """The tree that is compiled and run instead of the author's, and the foreseen names it depends on.
 
     Arguments: `tree` is used up; `prefix` keeps temporaries of module level apart from other units';
     `interactive` sends the value of a last expression to `sys.displayhook`; `foreseen`: special methods and
-    attributes that may reach the Flow API (`knowledge`); `catches_all`: its handlers may catch life-cycle
-    signals, for they pass on what they catch.
+    attributes that may reach the Flow API (`knowledge`); `is_library`: borrowed code; its handlers may catch
+    life-cycle signals, for they pass on what they catch, and no words stand in it for other functions.
     """
-    for node in walk(tree) if catches_all else ():
+    for node in walk(tree) if is_library else ():
         if isinstance(node, ast.ExceptHandler):
             node.is_ours = True  # type: ignore[attr-defined]
     bound = _bound_names(analyse(tree))
@@ -56,7 +56,7 @@ def normalise(
     if interactive and tree.body and isinstance(tree.body[-1], ast.Expr):
         last = tree.body[-1]
         last.value = build.helper("display", last.value, at=last.value)
-    tree.body = Lifter(suspends, foreseen, implicit).block(tree.body)
+    tree.body = Lifter(suspends, foreseen, implicit, not is_library).block(tree.body)
     scopes = analyse(tree)
     suspends = Suspension(_bound_names(scopes), tree)
     Lowering(suspends, scopes, prefix).module(tree)

@@ -119,7 +119,7 @@ class Suspension:
         self._safe = C_BUILTINS - shadowed
         self.rebound: set[str] = set()
         self.data_attributes: set[str] = set()
-        methods: set[str] = set()
+        self.methods: set[str] = set()  # of the unit's classes, and its functions
         self._has_lazy_annotations = False
         for node in walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -129,8 +129,8 @@ class Suspension:
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 self.data_attributes.add(node.attr)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                methods.add(node.name)
-        self.data_attributes -= methods
+                self.methods.add(node.name)
+        self.data_attributes -= self.methods
         self._known: dict[int, tuple[ast.AST, bool]] = {}
 
     def is_builtin(self, name: str) -> bool:

@@ -426,12 +426,12 @@ def compile_unit(source: str, filename: str, interactive: bool = False) -> Unit:
 
 
 def _borrowed_unit(source: str, filename: str) -> Unit:
-    return _known(Unit(source, filename, False, borrowed.FORESEEN))
+    return _known(Unit(source, filename, False, borrowed.FORESEEN[borrowed.library_of(source)]))
 
 
 def consumer(name: str) -> types.FunctionType:
-    """What normalised code calls in the place of a builtin that goes through a generator of the flow."""
-    if name not in borrowed.IN_WORDS:
+    """What normalised code calls in the place of a function of C that runs code of the flow."""
+    if name not in borrowed.HOMES:
         raise UnknownHelper("its code needs a newer version of jupyter_flows")
     return borrowed.consumer(name, _borrowed_unit)
 

@@ -15,6 +15,7 @@ It is no code of the flow: nothing is learned from it, and a stack that it begin
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import inspect
 import os
@@ -23,6 +24,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from .telling import has_method, runs_when_called, runs_when_iterated, some_run
+from .words import HOMES
+
+_OF_ITEMS = frozenset(
+    {"__iter__", "__next__", "__bool__", "__add__", "__radd__", "__mul__", "__rmul__"}
+    | {"__eq__", "__lt__", "__gt__", "__contains__"}
+)
 #: By module: the functions whose frames may stand between two of the flow's.
 BORROWED = {
     "contextlib": (
@@ -46,26 +54,18 @@ BORROWED = {
         "AsyncExitStack.aclose",
     ),
     "functools": ("cached_property.__get__",),
-    "builtins": (),  # these are called in the place of the module's own, where a flow's code needs it
+    # These are called in the place of the module's own, where a flow's code needs it (`words`).
+    "builtins": (),
+    "itertools": (),
+    "collections": (),
 }
-#: The special methods that their own operators and blocks may run.
-FORESEEN = frozenset({"__enter__", "__exit__"})
-
-#: Of `builtins`: functions that go through what they are given at once, and the names of their options.
-CONSUMERS = {
-    **dict.fromkeys(("all", "any", "dict", "frozenset", "list", "set", "tuple", "join"), frozenset[str]()),
-    **dict.fromkeys(("max", "min"), frozenset({"key", "default"})),
-    "sorted": frozenset({"key", "reverse"}),
-    "sum": frozenset({"start"}),
+#: The special methods that their own operators, loops and blocks may run.
+FORESEEN = {
+    "contextlib": frozenset({"__enter__", "__exit__"}),
+    "functools": frozenset({"__enter__", "__exit__"}),
+    **dict.fromkeys(("builtins", "itertools", "collections"), _OF_ITEMS),
 }
-#: And those whose result goes through it one by one, for a loop or one of the others.
-PASSING = {
-    "enumerate": frozenset({"start"}),
-    "zip": frozenset({"strict"}),
-    **dict.fromkeys(("map", "filter", "chain"), frozenset[str]()),
-}
-#: What else has its words: `*`, unpacking, `in`, `list.sort` and `functools.reduce`.
-IN_WORDS = frozenset({*CONSUMERS, *PASSING, "starred", "unpacked", "contains", "sort", "reduce"})
+_HAVE_WORDS = frozenset(HOMES.values())
 
 _TITLE = re.compile(r'"""What `(\w+)` does where it runs functions of a flow, in words')
 _HERE = os.path.dirname(__file__)
@@ -84,7 +84,7 @@ def library_of(source: str) -> str:
 
 def install(tree: ast.Module, compiled: Compile) -> None:
     """Give the functions of the modules that a unit imports their code, once. `tree`: the author's."""
-    for name in _imported(tree) & BORROWED.keys() - _installed:
+    for name in _imported(tree) & BORROWED.keys() - _HAVE_WORDS - _installed:
         _installed.add(name)
         unit = _unit_of(name, compiled)
         module = importlib.import_module(name)
@@ -95,9 +95,9 @@ def install(tree: ast.Module, compiled: Compile) -> None:
 
 
 def consumer(name: str, compiled: Compile) -> types.FunctionType:
-    """The function that does in words what the one of `builtins` does in C."""
-    code = _unit_of("builtins", compiled).code_at(name)
-    return types.FunctionType(code, names_of("builtins"), name)
+    """The function that does in words what one of C does. Raises KeyError if no words have that name."""
+    home = HOMES[name]
+    return types.FunctionType(_unit_of(home, compiled).code_at(name), names_of(home), name)
 
 
 def _unit_of(name: str, compiled: Compile) -> Any:
@@ -151,5 +151,15 @@ class Names:
 
 
 def names_of(module: str) -> dict[str, Any]:
-    """The globals of a module of the standard library."""
-    return vars(importlib.import_module(module))
+    """The globals of borrowed code: those of the module, or what words refer to."""
+    if module not in _HAVE_WORDS:
+        return vars(importlib.import_module(module))
+    if module not in _names:
+        imported = {name: importlib.import_module(name) for name in _REFERRED}
+        told = {one.__name__: one for one in (runs_when_iterated, some_run, runs_when_called, has_method)}
+        _names[module] = {"__name__": module, "__builtins__": builtins, **imported, **told}
+    return _names[module]
+
+
+_REFERRED = ("collections", "functools", "itertools")
+_names: dict[str, dict[str, Any]] = {}

@@ -2,20 +2,26 @@
 
 ``sum(price(one) for one in order)``: a function of C goes through a generator, and no savepoint can hold its
 half-made result. Where such a generator may reach the Flow API, the call goes to the function of the same
-name here (`lifting`), whose frame is kept like any other. Each does what the one of C does, in its order; an
-item is let go before the next is asked for. Their globals are those of `builtins`: inside, a builtin's name
-means the function of C. What is no generator is left to that, and to `function`, what the author's name
-means, where that is another (``from numpy import sum``). A generator is told by its type's name, which costs
-least; who names a class of theirs so loses nothing.
+name here (`wording`), whose frame is kept like any other. Each does what the one of C does, in its order; an
+item is let go before the next is asked for. Inside, a builtin's name means the function of C. What runs no
+code of the flow is left to that (`telling`), and to `function`, what the author's name means, where that is
+another (``from numpy import sum``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from jupyter_flows.resumable.borrowed.telling import (
+    has_method,
+    runs_when_called,
+    runs_when_iterated,
+    some_run,
+)
+
 
 def all(function: Any, iterable: Any, /) -> Any:
-    if function is not all or type(iterable).__name__ != "generator":
+    if function is not all or not runs_when_iterated(iterable, "__bool__", "__len__"):
         return function(iterable)
     for item in iterable:
         if not item:
@@ -25,7 +31,7 @@ def all(function: Any, iterable: Any, /) -> Any:
 
 
 def any(function: Any, iterable: Any, /) -> Any:
-    if function is not any or type(iterable).__name__ != "generator":
+    if function is not any or not runs_when_iterated(iterable, "__bool__", "__len__"):
         return function(iterable)
     for item in iterable:
         if item:
@@ -35,7 +41,7 @@ def any(function: Any, iterable: Any, /) -> Any:
 
 
 def list(function: Any, iterable: Any, /) -> Any:
-    if function is not list or type(iterable).__name__ != "generator":
+    if function is not list or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = []
     for item in iterable:
@@ -45,7 +51,7 @@ def list(function: Any, iterable: Any, /) -> Any:
 
 
 def tuple(function: Any, iterable: Any, /) -> Any:
-    if function is not tuple or type(iterable).__name__ != "generator":
+    if function is not tuple or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = []
     for item in iterable:
@@ -55,7 +61,7 @@ def tuple(function: Any, iterable: Any, /) -> Any:
 
 
 def set(function: Any, iterable: Any, /) -> Any:
-    if function is not set or type(iterable).__name__ != "generator":
+    if function is not set or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = set()
     for item in iterable:
@@ -65,7 +71,7 @@ def set(function: Any, iterable: Any, /) -> Any:
 
 
 def frozenset(function: Any, iterable: Any, /) -> Any:
-    if function is not frozenset or type(iterable).__name__ != "generator":
+    if function is not frozenset or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = set()  # type: ignore[call-arg]
     for item in iterable:
@@ -74,8 +80,30 @@ def frozenset(function: Any, iterable: Any, /) -> Any:
     return frozenset(kept)
 
 
+def bytes(function: Any, iterable: Any, /) -> Any:
+    is_known = function is bytes and not has_method(type(iterable), "__bytes__", "__index__")
+    if not is_known or not runs_when_iterated(iterable):
+        return function(iterable)
+    kept: Any = bytearray()
+    for item in iterable:
+        kept += function((item,))  # it says what is wrong with one that is none
+        del item
+    return function(kept)
+
+
+def bytearray(function: Any, iterable: Any, /) -> Any:
+    is_known = function is bytearray and not has_method(type(iterable), "__index__")
+    if not is_known or not runs_when_iterated(iterable):
+        return function(iterable)
+    kept: Any = bytearray()  # type: ignore[call-arg]
+    for item in iterable:
+        kept.append(item)
+        del item
+    return kept
+
+
 def dict(function: Any, iterable: Any, /) -> Any:
-    if function is not dict or type(iterable).__name__ != "generator":
+    if function is not dict or hasattr(type(iterable), "keys") or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = {}
     count = 0
@@ -92,13 +120,13 @@ def dict(function: Any, iterable: Any, /) -> Any:
 
 def sorted(function: Any, iterable: Any, /, **options: Any) -> Any:
     key: Any = options.get("key")
-    if function is not sorted or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
+    if function is not sorted or not (runs_when_called(key) or runs_when_iterated(iterable)):
         return function(iterable, **options)
     kept: Any = []
     for item in iterable:
         kept.append(item)
         del item
-    if not hasattr(key, "__code__"):
+    if not runs_when_called(key):
         kept.sort(**options)
         return kept
     keys: Any = []
@@ -113,7 +141,7 @@ def sort(function: Any, /, **options: Any) -> Any:
     """`function`: the method of a list, which is empty while it is sorted."""
     kept: Any = getattr(function, "__self__", None)
     key: Any = options.get("key")
-    if type(kept) is not list or not hasattr(key, "__code__"):
+    if type(kept) is not list or not runs_when_called(key):
         return function(**options)
     items: Any = kept[:]
     kept.clear()
@@ -135,7 +163,7 @@ def sort(function: Any, /, **options: Any) -> Any:
 
 def reduce(function: Any, called: Any, iterable: Any, /, *first: Any) -> Any:
     is_known = getattr(function, "__module__", "") == "_functools" and hasattr(iterable, "__iter__")
-    if not is_known or not (hasattr(called, "__code__") or type(iterable).__name__ == "generator"):
+    if not is_known or not (runs_when_called(called) or runs_when_iterated(iterable)):
         return function(called, iterable, *first)
     iterator, end = iter(iterable), object()
     del iterable
@@ -150,7 +178,8 @@ def reduce(function: Any, called: Any, iterable: Any, /, *first: Any) -> Any:
 
 
 def join(function: Any, iterable: Any, /) -> Any:
-    if type(iterable).__name__ != "generator":
+    is_known = type(getattr(function, "__self__", None)) in (str, bytes)
+    if not is_known or not runs_when_iterated(iterable):
         return function(iterable)
     kept: Any = []
     for item in iterable:
@@ -161,7 +190,7 @@ def join(function: Any, iterable: Any, /) -> Any:
 
 def sum(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
     """Numbers are added by C at the end, which is more exact than one by one from Python 3.12 on."""
-    if function is not sum or type(iterable).__name__ != "generator":
+    if function is not sum or not runs_when_iterated(iterable, "__add__", "__radd__"):
         return function(iterable, *first, **options)
     start = first[0] if first else options.get("start", 0)
     total = sum((), start)
@@ -180,11 +209,12 @@ def sum(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
 
 def max(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
     key = options.get("key")
-    if function is not max or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
+    given = (iterable, *others) if others else iterable
+    is_known = runs_when_called(key) or runs_when_iterated(given, "__lt__", "__gt__")
+    if function is not max or not is_known:
         return function(iterable, *others, **options)
-    if others:
-        iterable = (iterable, *others)
-    del others
+    iterable = given
+    del given, others
     options.pop("key", None)
     best: Any = []
     for item in iterable:
@@ -197,11 +227,12 @@ def max(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
 
 def min(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
     key = options.get("key")
-    if function is not min or not (hasattr(key, "__code__") or type(iterable).__name__ == "generator"):
+    given = (iterable, *others) if others else iterable
+    is_known = runs_when_called(key) or runs_when_iterated(given, "__lt__", "__gt__")
+    if function is not min or not is_known:
         return function(iterable, *others, **options)
-    if others:
-        iterable = (iterable, *others)
-    del others
+    iterable = given
+    del given, others
     options.pop("key", None)
     best: Any = []
     for item in iterable:
@@ -215,7 +246,7 @@ def min(function: Any, iterable: Any, /, *others: Any, **options: Any) -> Any:
 def enumerate(function: Any, iterable: Any, /, *first: Any, **options: Any) -> Any:
     start = first[0] if first else options.get("start", 0)
     is_known = function is enumerate and type(start) is int
-    if not is_known or type(iterable).__name__ != "generator":
+    if not is_known or not runs_when_iterated(iterable):
         return function(iterable, *first, **options)
 
     def items(iterable: Any, number: int) -> Any:
@@ -229,7 +260,7 @@ def enumerate(function: Any, iterable: Any, /, *first: Any, **options: Any) -> A
 
 
 def zip(function: Any, /, *iterables: Any, **options: Any) -> Any:
-    if function is not zip or not any([type(one).__name__ == "generator" for one in iterables]):  # type: ignore[call-arg]
+    if function is not zip or not some_run(iterables):
         return function(*iterables, **options)
 
     def items(iterators: Any, strict: Any) -> Any:
@@ -266,7 +297,7 @@ def zip(function: Any, /, *iterables: Any, **options: Any) -> Any:
 
 def chain(function: Any, /, *iterables: Any) -> Any:
     is_known = getattr(function, "__module__", "") == "itertools" and function.__name__ == "chain"
-    if not is_known or not any([type(one).__name__ == "generator" for one in iterables]):  # type: ignore[call-arg]
+    if not is_known or not some_run(iterables):
         return function(*iterables)
 
     def items(iterables: Any) -> Any:
@@ -280,7 +311,7 @@ def chain(function: Any, /, *iterables: Any) -> Any:
 
 
 def map(function: Any, called: Any, /, *iterables: Any) -> Any:
-    runs_code = hasattr(called, "__code__") or any([type(one).__name__ == "generator" for one in iterables])  # type: ignore[call-arg]
+    runs_code = runs_when_called(called) or some_run(iterables)
     if function is not map or not runs_code or not iterables:
         return function(called, *iterables)
 
@@ -304,7 +335,8 @@ def map(function: Any, called: Any, /, *iterables: Any) -> Any:
 
 
 def filter(function: Any, called: Any, iterable: Any, /) -> Any:
-    if function is not filter or not (hasattr(called, "__code__") or type(iterable).__name__ == "generator"):
+    runs_code = runs_when_called(called) or runs_when_iterated(iterable, "__bool__", "__len__")
+    if function is not filter or not runs_code:
         return function(called, iterable)
 
     def items(called: Any, iterator: Any) -> Any:
@@ -325,7 +357,7 @@ def filter(function: Any, called: Any, iterable: Any, /) -> Any:
 
 def starred(iterable: Any, /) -> Any:
     """What ``*`` in a display or a call takes."""
-    if type(iterable).__name__ != "generator":
+    if not runs_when_iterated(iterable):
         return iterable
     kept: Any = []
     for item in iterable:
@@ -336,7 +368,7 @@ def starred(iterable: Any, /) -> Any:
 
 def unpacked(iterable: Any, count: Any, /) -> Any:
     """What ``a, b =`` takes: it asks for one more item than it has names, and says what is wrong."""
-    if type(iterable).__name__ != "generator":
+    if not runs_when_iterated(iterable):
         return iterable
     kept: Any = []
     for item in iterable:
@@ -349,7 +381,15 @@ def unpacked(iterable: Any, count: Any, /) -> Any:
 
 def contains(value: Any, iterable: Any, /) -> Any:
     """``value in iterable``."""
-    if type(iterable).__name__ != "generator":
+    kind = type(iterable)
+    if hasattr(kind, "__contains__"):
+        is_compared = kind in (list, tuple)
+        is_gone_through = is_compared and (
+            has_method(type(value), "__eq__") or runs_when_iterated(iterable, "__eq__")
+        )
+    else:
+        is_gone_through = runs_when_iterated(iterable)
+    if not is_gone_through:
         return value in iterable
     for item in iterable:
         if item is value or item == value:
