@@ -22,6 +22,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from . import borrowed, forms, scopes
+from .borrowed.words import HOMES
 from .knowledge import KNOWN
 from .normalising import normalise
 from .operands import Steps
@@ -431,7 +432,7 @@ def _borrowed_unit(source: str, filename: str) -> Unit:
 
 def consumer(name: str) -> types.FunctionType:
     """What normalised code calls in the place of a function of C that runs code of the flow."""
-    if name not in borrowed.HOMES:
+    if name not in HOMES:
         raise UnknownHelper("its code needs a newer version of jupyter_flows")
     return borrowed.consumer(name, _borrowed_unit)
 

@@ -84,7 +84,7 @@ def bytes(function: Any, iterable: Any, /) -> Any:
     is_known = function is bytes and not has_method(type(iterable), "__bytes__", "__index__")
     if not is_known or not runs_when_iterated(iterable):
         return function(iterable)
-    kept: Any = bytearray()
+    kept: Any = bytearray()  # type: ignore[call-arg]
     for item in iterable:
         kept += function((item,))  # it says what is wrong with one that is none
         del item

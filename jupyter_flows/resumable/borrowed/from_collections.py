@@ -126,7 +126,7 @@ def remove(function: Any, value: Any, /) -> Any:
             return None
         del item
         at += 1
-    return [].remove(value)  # type: ignore[func-returns-value]  # it says what is missing
+    return [].remove(value)  # it says what is missing
 
 
 def fromkeys(function: Any, iterable: Any, /, *value: Any) -> Any:
@@ -161,7 +161,7 @@ def Counter(function: Any, iterable: Any, /) -> Any:
 
 
 def nlargest(function: Any, number: Any, iterable: Any, /, *key: Any, **options: Any) -> Any:
-    called = key[0] if key else options.get("key")
+    called: Any = key[0] if key else options.get("key")
     is_known = getattr(function, "__module__", "") == "heapq" and type(number) is int and number > 0
     if not is_known or not (runs_when_called(called) or runs_when_iterated(iterable)):
         return function(number, iterable, *key, **options)
@@ -175,7 +175,7 @@ def nlargest(function: Any, number: Any, iterable: Any, /, *key: Any, **options:
 
 
 def nsmallest(function: Any, number: Any, iterable: Any, /, *key: Any, **options: Any) -> Any:
-    called = key[0] if key else options.get("key")
+    called: Any = key[0] if key else options.get("key")
     is_known = getattr(function, "__module__", "") == "heapq" and type(number) is int and number > 0
     if not is_known or not (runs_when_called(called) or runs_when_iterated(iterable)):
         return function(number, iterable, *key, **options)
@@ -189,11 +189,11 @@ def nsmallest(function: Any, number: Any, iterable: Any, /, *key: Any, **options
 
 
 def bisect_left(function: Any, items: Any, value: Any, /, *bounds: Any, **options: Any) -> Any:
-    called = options.get("key")
+    called: Any = options.get("key")
     if getattr(function, "__module__", "") != "_bisect" or not runs_when_called(called):
         return function(items, value, *bounds, **options)
-    low, high = (*bounds, *(0, None)[len(bounds) :])
-    low, high = options.get("lo", low), options.get("hi", high)
+    low: Any = bounds[0] if bounds else options.get("lo", 0)
+    high: Any = bounds[1] if len(bounds) > 1 else options.get("hi")
     if low < 0:
         return function((), value, low)  # it says what is wrong
     high = len(items) if high is None else high
@@ -207,11 +207,11 @@ def bisect_left(function: Any, items: Any, value: Any, /, *bounds: Any, **option
 
 
 def bisect_right(function: Any, items: Any, value: Any, /, *bounds: Any, **options: Any) -> Any:
-    called = options.get("key")
+    called: Any = options.get("key")
     if getattr(function, "__module__", "") != "_bisect" or not runs_when_called(called):
         return function(items, value, *bounds, **options)
-    low, high = (*bounds, *(0, None)[len(bounds) :])
-    low, high = options.get("lo", low), options.get("hi", high)
+    low: Any = bounds[0] if bounds else options.get("lo", 0)
+    high: Any = bounds[1] if len(bounds) > 1 else options.get("hi")
     if low < 0:
         return function((), value, low)  # it says what is wrong
     high = len(items) if high is None else high

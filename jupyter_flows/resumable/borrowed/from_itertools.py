@@ -247,7 +247,8 @@ def zip_longest(function: Any, /, *iterables: Any, **options: Any) -> Any:
 
 
 def batched(function: Any, iterable: Any, n: Any, /, **options: Any) -> Any:
-    if function is not getattr(itertools, "batched", None) or not runs_when_iterated(iterable):
+    known: Any = getattr(itertools, "batched", None)  # from Python 3.12 on
+    if function is not known or not runs_when_iterated(iterable):
         return function(iterable, n, **options)
     function((), n, **options)  # it says what is wrong with them
 
@@ -269,14 +270,17 @@ def batched(function: Any, iterable: Any, n: Any, /, **options: Any) -> Any:
 
 
 def groupby(function: Any, iterable: Any, /, *key: Any, **options: Any) -> Any:
-    called = key[0] if key else options.get("key")
+    called: Any = key[0] if key else options.get("key")
     is_known = function is itertools.groupby and not (key and "key" in options)
     if not is_known or not (runs_when_called(called) or runs_when_iterated(iterable, "__eq__")):
         return function(iterable, *key, **options)
 
     def groups(iterator: Any, called: Any) -> Any:
         """In `held` and `at` lie the item that was asked for last, and its key, until they are taken."""
-        end, held, at, turn, wanted = object(), [], [], [0], []
+        held: Any = []
+        at: Any = []
+        wanted: Any = []
+        end, turn = object(), [0]
 
         def group(wanted: Any, number: int) -> Any:
             while turn[0] == number:
