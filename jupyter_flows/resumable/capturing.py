@@ -36,6 +36,7 @@ from .rebuilding import (
     INIT,
     MADE,
     NEXT,
+    NOTHING,
     OPERATES,
     PULLS,
     STATE,
@@ -510,9 +511,12 @@ def _role(
             return units.place_of(one.__code__) == place
 
         role = role_of(called, matches) if passing or place is not None else None
-        if is_init and role != INIT:
-            raise Refused("the generated `__init__` of a dataclass is called by name, not by its class")
-    what = text_of(function)
+        if is_init and role == CALL:  # called by name: it gives nothing
+            role = NOTHING
+            if directly:
+                return role
+    unit = units.unit_of(frame.f_code)
+    what = frame.f_code.co_name if unit is not None and unit.library else text_of(function)
     if must_run_directly(frame) and isinstance(getattr(called, "__func__", called), types.FunctionType):
         role = None  # the call has returned: a finalizer runs the same function
     if role is None:

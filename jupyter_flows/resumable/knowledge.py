@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .borrowed.words import words_of
+from .borrowed.words import CACHES, words_of
 from .matching import own_nodes
 from .walking import walk
 
@@ -30,6 +30,7 @@ _PROPERTIES = frozenset({"property", "cached_property", "setter", "getter", "del
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 #: Managers of the standard library that call, when they are left, what the flow gave them.
 _LEAVING = frozenset({"ExitStack", "AsyncExitStack", "closing"})
+_ORDER = frozenset({"__lt__", "__le__", "__gt__", "__ge__", "__eq__"})
 _UNKNOWN = "?"
 #: Foreseen where a generator that was made before may reach the Flow API.
 GENERATORS = "yield"
@@ -87,6 +88,8 @@ class Knowledge:
                 if _yields(node):
                     self._candidates.setdefault(GENERATORS, set()).update(callees(node.body) - given)
                     self._candidates.setdefault(f"{GENERATORS} {node.name}", set()).update(callees(node.body))
+                elif _decorators(node) & CACHES:
+                    self._candidates.setdefault(f"@{node.name}", set()).update(callees(node.body))
                 self._callees.setdefault(node.name, set()).update(callees(node.body))
                 if _decorators(node) & _MANAGERS:
                     for name in ("__enter__", "__exit__"):
@@ -122,6 +125,9 @@ class Knowledge:
                     private = f"_{node.name.lstrip('_')}{item.name}"  # as other classes may name it
                     for name in (item.name, private):
                         self._candidates.setdefault(f".{name}", set()).update(inside)
+                if item.name in _ORDER and "total_ordering" in _decorators(node):
+                    for name in _ORDER - {"__eq__"}:
+                        self._candidates.setdefault(name, set()).update(inside)
             elif isinstance(item, ast.Assign) and last_name(item.value) in _PROPERTIES:
                 for one in item.targets:
                     if isinstance(one, ast.Name):
@@ -298,7 +304,7 @@ def last_name(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _decorators(node: FunctionNode) -> set[Any]:
+def _decorators(node: FunctionNode | ast.ClassDef) -> set[Any]:
     return {last_name(one) for one in node.decorator_list}
 
 

@@ -173,6 +173,7 @@ class Lifter(ast.NodeTransformer):
     # --- definitions -----------------------------------------------------------------------------
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        self._wording.decorators(node)
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         node.args = self.visit(node.args)
         before = self._kind, self._self_name, self._globals, self._classes

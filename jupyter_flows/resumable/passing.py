@@ -28,7 +28,8 @@ def _is_generated_init(frame: types.FrameType, inner: types.FrameType) -> bool:
     made = frame.f_locals.get(code.co_varnames[0])
     kind = type(made)
     hook = _own(kind, "__post_init__")
-    is_its = dataclasses.is_dataclass(kind) and getattr(_own(kind, "__init__"), "__code__", None) is code
+    made_by = [getattr(vars(one).get("__init__"), "__code__", None) for one in kind.__mro__]
+    is_its = dataclasses.is_dataclass(kind) and any(one is code for one in made_by)
     first = inner.f_locals.get(called.co_varnames[0]) if called.co_argcount else None
     return is_its and isinstance(hook, types.FunctionType) and hook.__code__ is called and first is made
 

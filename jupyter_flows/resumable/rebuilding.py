@@ -22,9 +22,10 @@ from .walking import located
 NEXT = ".next"  # what the site calls: the next inner frame, or what hands over the value
 STATE = ".state"
 VARIANT_NAME = "<variant>"
-#: How a frame waits: at a call, in a class's `__init__`, at a `yield`, at a `yield from`, before its first
-#: statement; or it iterates a generator that is under way, by `for` or by `yield from`.
-CALL, INIT, YIELDED, DELEGATED, START = "call", "init", "yielded", "delegated", "start"
+#: How a frame waits: at a call, at one that gives nothing whatever the next frame returns, in a class's
+#: `__init__`, at a `yield`, at a `yield from`, before its first statement; or it iterates a generator that is
+#: under way, by `for` or by `yield from`.
+CALL, NOTHING, INIT, YIELDED, DELEGATED, START = "call", "nothing", "init", "yielded", "delegated", "start"
 FOR, DELEGATES, AWAITS = "for", "delegates", "awaits"
 #: Or it closes a generator that is under way, by its `close`, or awaits its `aclose`.
 CLOSES, AWAITS_END = "closes", "awaits end"
@@ -71,7 +72,7 @@ class Variant:
         site.number = target.number  # type: ignore[attr-defined]
         # The next frame, and what it holds, must go as soon as Python would let it go.
         drop: list[ast.expr] = [_dropped(NEXT, target)]
-        made: list[ast.expr] = []
+        made: list[ast.expr] = [build.constant(None, target)] if self._role == NOTHING else []
         if self._role == INIT:  # a class gives the object, whatever its `__init__` returns
             made = [build.load(MADE, target)]
             drop.append(_dropped(MADE, target))

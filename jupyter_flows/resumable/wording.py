@@ -4,6 +4,7 @@
     a, b = numbers()                    a, b = .consume_unpacked(numbers(), 2)
     one in numbers()                    .consume_contains(one, numbers())
     for n, x in enumerate(numbers()):   for n, x in .consume_enumerate(enumerate, numbers()):
+    @cache                              @.consume_cached(cache)
 
 This is done only where `knowledge` foresees it. The words get the function that the author's name means, and
 call it wherever it is not the one they know, or runs nothing of the flow.
@@ -15,7 +16,7 @@ import ast
 from collections.abc import Iterable
 
 from . import build
-from .borrowed.words import words_of
+from .borrowed.words import CACHES, words_of
 from .implicit import operation_of
 from .knowledge import by_key, consumed, last_name, runs, taken_apart
 from .operands import Suspension
@@ -93,6 +94,12 @@ class Wording:
 
     def _starred(self, value: ast.expr) -> ast.expr:
         return _of_words("starred", [self.passing(value)], value)
+
+    def decorators(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """``@cache``: the results of a function that may reach the Flow API are kept by words."""
+        for index, one in enumerate(node.decorator_list):
+            if last_name(one) in CACHES and self._is_foreseen({f"@{node.name}"}):
+                node.decorator_list[index] = _of_words("cached", [one], one)
 
     def is_wanted_in(self, node: ast.AST) -> bool:
         """Whether something inside is about to become words."""

@@ -17,9 +17,9 @@ from jupyter_flows import resumable
 
 STORIES: dict[str, tuple[int, str]] = {
     "a callback of a C function": (
-        3,
-        "import functools\ndef key(x): return point(x)\n"
-        "found = sorted([3, 1, 2], key=functools.partial(key))\nassert found == [1, 2, 3]\n",
+        4,
+        "import functools\ndef compare(x, y): return point(x) - y\n"
+        "found = sorted([3, 1, 2], key=functools.cmp_to_key(compare))\nassert found == [1, 2, 3]\n",
     ),
     "a callback of foreign C code": (
         1,

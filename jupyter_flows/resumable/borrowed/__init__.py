@@ -24,12 +24,19 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from .results import Results
 from .telling import has_method, runs_when_called, runs_when_iterated, some_run
 from .words import HOMES
 
 _OF_ITEMS = frozenset(
     {"__iter__", "__next__", "__bool__", "__add__", "__radd__", "__mul__", "__rmul__"}
     | {"__eq__", "__lt__", "__gt__", "__contains__"}
+)
+_ORDERING = tuple(
+    f"_{one}_from_{other}"
+    for other in ("lt", "le", "gt", "ge")
+    for one in ("lt", "le", "gt", "ge")
+    if one != other
 )
 #: By module: the functions whose frames may stand between two of the flow's.
 BORROWED = {
@@ -53,7 +60,7 @@ BORROWED = {
         "AsyncExitStack.__aexit__",
         "AsyncExitStack.aclose",
     ),
-    "functools": ("cached_property.__get__",),
+    "functools": ("cached_property.__get__", *_ORDERING),
     # These are called in the place of the module's own, where a flow's code needs it (`words`).
     "builtins": (),
     "itertools": (),
@@ -62,7 +69,7 @@ BORROWED = {
 #: The special methods that their own operators, loops and blocks may run.
 FORESEEN = {
     "contextlib": frozenset({"__enter__", "__exit__"}),
-    "functools": frozenset({"__enter__", "__exit__"}),
+    "functools": frozenset({"__enter__", "__exit__", "__bool__", "__eq__", "__ne__"}),
     **dict.fromkeys(("builtins", "itertools", "collections"), _OF_ITEMS),
 }
 _HAVE_WORDS = frozenset(HOMES.values())
@@ -156,10 +163,11 @@ def names_of(module: str) -> dict[str, Any]:
         return vars(importlib.import_module(module))
     if module not in _names:
         imported = {name: importlib.import_module(name) for name in _REFERRED}
-        told = {one.__name__: one for one in (runs_when_iterated, some_run, runs_when_called, has_method)}
+        told = {one.__name__: one for one in _TOLD}
         _names[module] = {"__name__": module, "__builtins__": builtins, **imported, **told}
     return _names[module]
 
 
+_TOLD = (runs_when_iterated, some_run, runs_when_called, has_method, Results)
 _REFERRED = ("collections", "functools", "itertools")
 _names: dict[str, dict[str, Any]] = {}

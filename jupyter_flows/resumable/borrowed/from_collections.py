@@ -2,14 +2,17 @@
 
 And what methods of lists, dicts, sets and files do, and functions of further modules that go through what
 they are given at once. A method's words look at what it is a method of: it may be a class of the flow's. Also
-``iter(function, end)``, which would be in the way of the other words for iterators.
+``iter(function, end)``, which would be in the way of the other words for iterators, and `functools.cache`.
+Its words are slower than C, so they are only for functions that may reach the Flow API.
 """
 
 from __future__ import annotations
 
 import collections
+import functools
 from typing import Any
 
+from jupyter_flows.resumable.borrowed.results import Results
 from jupyter_flows.resumable.borrowed.telling import has_method, runs_when_called, runs_when_iterated
 
 
@@ -255,3 +258,52 @@ def statistic(function: Any, data: Any, /) -> Any:
         kept.append(item)
         del item
     return function(kept)
+
+
+def cached(decorator: Any, /) -> Any:
+    """What `functools.cache` and `lru_cache` make of a function that may reach the Flow API."""
+
+    def decorate(function: Any) -> Any:
+        made = decorator(function)
+        if type(made) is not functools._lru_cache_wrapper or not runs_when_called(function):
+            return made
+        maxsize: Any
+        maxsize, typed = made.cache_parameters().values()
+        kept, counts = Results(), [0, 0]
+
+        def wrapper(*args: Any, **kwds: Any) -> Any:
+            if maxsize == 0:
+                counts[1] += 1
+                return function(*args, **kwds)
+            if typed or kwds or len(args) != 1 or type(args[0]) not in (int, str):
+                kinds = [*map(type, args), *map(type, kwds.values())] if typed else ()
+                key: Any = (args, tuple(kwds.items()), tuple(kinds))
+            else:
+                key = args[0]
+            missing = object()
+            value = kept.get(key, missing)
+            if value is not missing:
+                counts[0] += 1
+                return value
+            counts[1] += 1
+            value = function(*args, **kwds)
+            kept.put(key, value, maxsize)
+            return value
+
+        def cache_info() -> Any:
+            make: Any = functools._CacheInfo
+            return make(*counts, maxsize, len(kept))
+
+        def cache_clear() -> None:
+            kept.clear()
+            counts[:] = [0, 0]
+
+        def cache_parameters() -> Any:
+            return {"maxsize": maxsize, "typed": typed}
+
+        shown: Any = functools.update_wrapper(wrapper, function)
+        shown.cache_info, shown.cache_clear = cache_info, cache_clear
+        shown.cache_parameters = cache_parameters
+        return shown
+
+    return decorate

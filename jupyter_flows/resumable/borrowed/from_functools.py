@@ -48,3 +48,63 @@ class cached_property:
             if lock is not None:
                 lock.release()
         return value
+
+
+def _gt_from_lt(self: Any, other: Any) -> Any:
+    result = type(self).__lt__(self, other)
+    return result if result is NotImplemented else not result and self != other
+
+
+def _le_from_lt(self: Any, other: Any) -> Any:
+    result = type(self).__lt__(self, other)
+    return result if result is NotImplemented else result or self == other
+
+
+def _ge_from_lt(self: Any, other: Any) -> Any:
+    result = type(self).__lt__(self, other)
+    return result if result is NotImplemented else not result
+
+
+def _ge_from_le(self: Any, other: Any) -> Any:
+    result = type(self).__le__(self, other)
+    return result if result is NotImplemented else not result or self == other
+
+
+def _lt_from_le(self: Any, other: Any) -> Any:
+    result = type(self).__le__(self, other)
+    return result if result is NotImplemented else result and self != other
+
+
+def _gt_from_le(self: Any, other: Any) -> Any:
+    result = type(self).__le__(self, other)
+    return result if result is NotImplemented else not result
+
+
+def _lt_from_gt(self: Any, other: Any) -> Any:
+    result = type(self).__gt__(self, other)
+    return result if result is NotImplemented else not result and self != other
+
+
+def _ge_from_gt(self: Any, other: Any) -> Any:
+    result = type(self).__gt__(self, other)
+    return result if result is NotImplemented else result or self == other
+
+
+def _le_from_gt(self: Any, other: Any) -> Any:
+    result = type(self).__gt__(self, other)
+    return result if result is NotImplemented else not result
+
+
+def _le_from_ge(self: Any, other: Any) -> Any:
+    result = type(self).__ge__(self, other)
+    return result if result is NotImplemented else not result or self == other
+
+
+def _gt_from_ge(self: Any, other: Any) -> Any:
+    result = type(self).__ge__(self, other)
+    return result if result is NotImplemented else result and self != other
+
+
+def _lt_from_ge(self: Any, other: Any) -> Any:
+    result = type(self).__ge__(self, other)
+    return result if result is NotImplemented else not result

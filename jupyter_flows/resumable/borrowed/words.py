@@ -128,8 +128,10 @@ WORDS: dict[str, Words] = {
     "prod": Words("collections", "math", options=_names("start"), methods=("__mul__", "__rmul__")),
     "fsum": Words("collections", "math"),
 }
-#: What is no call in the author's code: `*`, unpacking and `in`.
-_OTHERS = dict.fromkeys(("starred", "unpacked", "contains"), "builtins")
+#: What is no call in the author's code: `*`, unpacking, `in`, and decorators that keep results.
+_OTHERS = {**dict.fromkeys(("starred", "unpacked", "contains"), "builtins"), "cached": "collections"}
+#: Their decorators.
+CACHES = frozenset({"cache", "lru_cache"})
 #: The file with the words, by name.
 HOMES = {**{one.named or name: one.home for name, one in WORDS.items()}, **_OTHERS}
 
