@@ -330,7 +330,7 @@ def live_later() -> None:
                 while start < len(node.body) and isinstance(node.body[start], ast.ImportFrom):
                     start += 1
                 node.body.insert(start, ast.copy_location(ast.Pass(), at))
-            elif isinstance(node, ast.Name) and re.fullmatch(r"\.\d+", node.id):
+            elif isinstance(node, ast.Name) and re.fullmatch(r"\.[1-9]\d*", node.id):
                 node.id = f".later{node.id}"
         return tree, used
 
