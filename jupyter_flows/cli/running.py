@@ -13,7 +13,7 @@ from ..engine import processes
 from ..engine.health import HealthServer
 from ..engine.service import Engine
 from ..engine.worker import LEASE, Worker
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, StoreError
 from ..model import ExecutionView, LogLine
 from ..store import WorkerRecord
 
@@ -79,6 +79,9 @@ async def run_to_end(
             worker = Worker(engine, slots=slots)
             own.append(worker)
             await worker.start()
+        for worker in own:
+            if worker.outdated is not None:
+                raise StoreError(worker.outdated)
 
     try:
         async with _interruption() as interrupted:
@@ -109,7 +112,8 @@ async def work(
     """A worker, until a person or the system stops it, or nothing is left to do.
 
     When it is stopped, flows may compute for `grace_seconds` to their next call, where another worker goes
-    on. With `health_port`, liveness, readiness and metrics are told there.
+    on. With `health_port`, liveness, readiness and metrics are told there. Raises StoreError when another
+    version of jupyter_flows has taken the store over meanwhile.
     """
     worker = Worker(engine, slots=slots, savepoint_retention=savepoint_retention)
     health = HealthServer(worker.metrics, worker.what_is_dead, worker.what_is_missing)
@@ -124,7 +128,9 @@ async def work(
             say(f"health and metrics at http://{health_host}:{port}/health/live, /health/ready, /metrics")
         await worker.start()
         say(f"worker {worker.id} runs what is due on {engine.store.url}, {slots} at once; Ctrl-C stops it")
-        ends = [interrupted, asyncio.ensure_future(worker.until_idle())] if until_idle else [interrupted]
+        ends = [interrupted, asyncio.ensure_future(worker.until_outdated())]
+        if until_idle:
+            ends.append(asyncio.ensure_future(worker.until_idle()))
         try:
             done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
@@ -134,6 +140,8 @@ async def work(
         finally:
             await worker.stop(drain_seconds=grace_seconds)
             await health.stop()
+    if worker.outdated is not None:
+        raise StoreError(worker.outdated)
 
 
 async def place_on_dask(

@@ -74,7 +74,7 @@ async def _work(placement: Placement, is_wanted: Callable[[], bool]) -> str:
     _running += 1
     try:
         await worker.start()
-        while is_wanted():
+        while is_wanted() and worker.outdated is None:
             await asyncio.sleep(_LOOK)
         await worker.stop(drain_seconds=placement.grace_seconds)
     finally:

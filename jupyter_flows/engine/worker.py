@@ -127,6 +127,8 @@ class Worker:
         self._hearings: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
         self._is_stopping = False
         self._is_started = False
+        #: Why it takes no more work and hands over what it has: the store belongs to a newer version by now.
+        self.outdated: str | None = None
 
     @property
     def running(self) -> list[str]:
@@ -141,10 +143,12 @@ class Worker:
     @property
     def trouble(self) -> str | None:
         """What the store refuses now; None when all is well."""
-        return self._committer.trouble
+        return self.outdated or self._committer.trouble
 
     def what_is_dead(self) -> str | None:
         """Why this worker will not work any more, for a liveness probe; None while it lives."""
+        if self.outdated is not None:
+            return self.outdated
         if self._is_stopping:
             return "the worker has stopped"
         if not self._is_started:
@@ -267,10 +271,17 @@ class Worker:
             self._calm.clear()
             await self._calm.wait()
 
+    async def until_outdated(self) -> None:
+        """Return when another version of jupyter_flows has taken the store over."""
+        while self.outdated is None and not self._is_stopping:
+            self._calm.clear()
+            if self.outdated is None:
+                await self._calm.wait()
+
     async def until_idle(self) -> None:
         """Return when nothing runs here and nothing is due; waiting executions whose kernels are kept
         count as running, those that sleep longer do not."""
-        while not self._is_stopping:
+        while not self._is_stopping and self.outdated is None:
             self._calm.clear()
             has_due, _ = await self._desk.commit(self._has_due)
             if self._is_idle and not has_due:
@@ -671,20 +682,34 @@ class Worker:
     async def _health_loop(self) -> None:
         """Take over what dead workers held."""
 
-        def work(ledger: Ledger) -> list[WorkerRecord]:
+        def work(ledger: Ledger) -> tuple[list[WorkerRecord], str | None]:
             dead, living = self._neighbours.sorted(ledger)
             ledger.give_up(dead)
             ledger.reap_expired(self.id, 1000, self._neighbours.is_over)
-            return living
+            return living, ledger.transaction.another_schema()
 
         while not self._is_stopping:
             with contextlib.suppress(EngineException):
-                living, _ = await self._desk.commit(work)
+                (living, schema), _ = await self._desk.commit(work)
                 if not self._is_stopping:
                     self._neighbours.watch(living)
+                if schema is not None:
+                    self._is_outdated_by(schema)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._neighbours.alarm.wait(), _HEALTH)
             self._neighbours.alarm.clear()
+
+    def _is_outdated_by(self, schema: str) -> None:
+        """The package was upgraded beside this process: what it knows of the store is not all any more."""
+        if self.outdated is None:
+            self.outdated = (
+                f"the store {self._engine.store.url} was upgraded by a newer version of jupyter_flows (its "
+                f"schema is {schema} now): this worker takes no more work and hands over what it runs; start "
+                "it again"
+            )
+            logger.error("%s", self.outdated)
+        self._desk.is_draining = True
+        self._calm.set()
 
     async def _memory_loop(self) -> None:
         seldom = self._loop.time()

@@ -369,6 +369,11 @@ class Transaction(Protocol):
 
     def delete_worker(self, worker_id: str) -> None: ...
 
+    # --- the schema
+    def another_schema(self) -> str | None:
+        """The revision of the schema if it is not the one that this version knows: the store was migrated
+        while it was open here."""
+
 
 class Store(Protocol):
     """See the contract above. Safe to use from several threads.

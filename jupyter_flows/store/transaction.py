@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, column, delete, func, select, table
 
 from ..model import FlowSource
 from . import rows
@@ -12,7 +12,7 @@ from .hot import Hot
 from .port import Change, WorkerRecord
 from .resources import Resources
 from .savepoints import Savepoints
-from .tables import changes, flow_versions, workers
+from .tables import HEAD, changes, flow_versions, workers
 from .upkeep import Upkeep
 
 _flow_version = Hot(
@@ -20,6 +20,7 @@ _flow_version = Hot(
         flow_versions.c.digest == bindparam("digest"), flow_versions.c.flow == bindparam("flow")
     )
 )
+_schema = Hot(select(column("version_num")).select_from(table("alembic_version")))
 _changes = Hot(
     select(changes).where(changes.c.seq > bindparam("after")).order_by(changes.c.seq).limit(bindparam("most"))
 )
@@ -65,3 +66,9 @@ class SqlTransaction(Resources, Savepoints, Upkeep):
 
     def delete_worker(self, worker_id: str) -> None:
         self.execute(delete(workers).where(workers.c.id == worker_id))
+
+    # --- the schema
+
+    def another_schema(self) -> str | None:
+        row = self.row(_schema, {})
+        return None if row is None or row["version_num"] == HEAD else str(row["version_num"])
