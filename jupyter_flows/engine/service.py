@@ -223,8 +223,10 @@ class Engine:
         )
 
         arrival = self._arrival_of(execution)
+        is_repeat = False
 
         def create(transaction: Transaction) -> ExecutionView | None:
+            nonlocal is_repeat
             existing = transaction.execution_by_key(key) if key is not None else None
             if existing is not None:
                 if existing.flow != source.name:
@@ -234,7 +236,8 @@ class Engine:
                         execution_id=existing.id,
                     )
                 return transaction.view(existing.id)
-            made = transaction.execution(execution.id)
+            made = transaction.execution(execution.id) if is_repeat else None
+            is_repeat = True
             if made is None:
                 transaction.put_flow_version(source)
                 ledger = Ledger(transaction, self.clock())

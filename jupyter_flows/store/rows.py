@@ -78,7 +78,7 @@ _ARRAY, _ARRAY_MASK = 0x90, 0xF0
 _BINARY = (0xC4, 0xC5, 0xC6)
 _HASH, _HASH_BYTES = re.compile("[0-9a-f]{32}z?"), 17
 _VERSION = re.compile("(?:[0-9a-f]{2})*")
-#: The digest of a flow version: its digits, and the shorter text that an execution keeps of it.
+#: The digest of a flow version: its digits, and the shorter text that is kept of it.
 _DIGEST, _SHORT_DIGEST = re.compile("[0-9a-f]{64}"), re.compile("[-_0-9A-Za-z]{43}")
 
 
@@ -102,9 +102,9 @@ def _options(options: FlowOptions) -> bytes | None:
     return None if options == NO_OPTIONS else encode(options)
 
 
-def _short_digest(digest: str | None) -> str | None:
-    """Two thirds as long: every execution has one."""
-    if digest is None or not _DIGEST.fullmatch(digest):
+def short_digest(digest: str) -> str:
+    """Of a flow version, two thirds as long: every execution has one."""
+    if not _DIGEST.fullmatch(digest):
         return digest
     return urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
 
@@ -140,7 +140,7 @@ _EXECUTION_COLUMNS: dict[str, Any] = {
         ("created_at", "started_at", "ended_at", "lease_until", "ends_by", "archived_at"), to_microseconds
     ),
     "options": _options,
-    "flow_version": _short_digest,
+    "flow_version": lambda digest: None if digest is None else short_digest(digest),
 }
 
 

@@ -132,8 +132,11 @@ def add(connection: Connection, execution: Execution) -> None:
 
 
 def change(connection: Connection, old: Execution | None, new: Execution) -> None:
-    if old is None or _said(old) != _said(new):
-        _update.run(connection, {"text": _about(new), "own_id": new.id})
+    if old is not None and _said(old) == _said(new):
+        return
+    about = _about(new)
+    if old is None or _about(old) != about:  # no message and an empty one say the same
+        _update.run(connection, {"text": about, "own_id": new.id})
 
 
 def forget(connection: Connection, execution_id: str) -> None:

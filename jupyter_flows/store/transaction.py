@@ -17,7 +17,9 @@ from .upkeep import Upkeep
 
 _flow_version = Hot(
     select(flow_versions.c.source).where(
-        flow_versions.c.digest == bindparam("digest"), flow_versions.c.flow == bindparam("flow")
+        # Older versions kept it in full.
+        flow_versions.c.digest.in_([bindparam("digest"), bindparam("in_full")]),
+        flow_versions.c.flow == bindparam("flow"),
     )
 )
 _schema = Hot(select(column("version_num")).select_from(table("alembic_version")))
@@ -37,11 +39,12 @@ class SqlTransaction(Resources, Savepoints, Upkeep):
     # --- flow versions
 
     def put_flow_version(self, source: FlowSource) -> None:
-        row = {"digest": source.digest, "flow": source.name, "source": rows.encode(source)}
+        row = {"digest": rows.short_digest(source.digest), "flow": source.name, "source": rows.encode(source)}
         self.insert_new(flow_versions, [row])
 
     def flow_version(self, digest: str, flow: str) -> FlowSource | None:
-        row = self.row(_flow_version, {"digest": digest, "flow": flow})
+        values = {"digest": rows.short_digest(digest), "in_full": digest, "flow": flow}
+        row = self.row(_flow_version, values)
         return None if row is None else rows.flow_source(row["source"])
 
     # --- changes

@@ -136,8 +136,8 @@ def test_a_flow_that_does_not_react_is_ended_after_a_while(house: House) -> None
         "flow",
         """
         def handler(system, this):
-            this.log('begins')
             try:
+                this.log('begins')
                 while True:
                     pass
             finally:

@@ -105,6 +105,7 @@ def as_schema_6_had_it(file: Path, execution_id: str) -> None:
                 execution_id,
             ),
         )
+        connection.execute("UPDATE flow_versions SET digest = ?", (rows.execution(dict(row)).flow_version,))
         connection.execute("UPDATE savepoints SET created_at = ?", (rows.to_microseconds(past),))
         (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'search_index'").fetchone()
         connection.execute("DROP TABLE search_index")
