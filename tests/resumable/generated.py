@@ -15,6 +15,14 @@ from dataclasses import dataclass, field, replace
 Choose = Callable[[int], int]
 
 PRELUDE = """\
+import functools, heapq, itertools
+class Pages:
+    def __init__(self, n): self.left = abs(n) % 4
+    def __iter__(self): return self
+    def __next__(self):
+        if not self.left: raise StopIteration
+        self.left -= 1
+        return point(self.left)
 class Box:
     def __init__(self, v):
         self.v = v
@@ -195,8 +203,11 @@ class Grammar:
 
     def _unpack(self, names: Names) -> list[str]:
         one, other = self._pick(names.numbers), self._pick(names.lists)
+        if not self._choose(4):
+            return [f"{other}.extend({self._source(names, 1)})", f"del {other}[5:]"]
         if self._often(2):
-            return [f"{one}, *{other} = {self._list(names, 2)}"]
+            given = self._list(names, 2) if self._often(3) else self._source(names, 1)
+            return [f"{one}, *{other} = {given}"]
         return [f"{one}, {self._box(names, 1)}.v = {self._number(names, 2)}, {self._number(names, 1)}"]
 
     def _store(self, names: Names) -> list[str]:
@@ -345,7 +356,9 @@ class Grammar:
                 [*names.numbers, *names.shared, "0", "1", "2", f"point({self._pick(names.numbers)})"]
             )
         number, deeper = self._number, depth - 1
-        kind = self._choose(22)
+        kind = self._choose(24)
+        if kind > 21:
+            return self._of_all(names, deeper)
         if kind < 3:
             return f"point({number(names, deeper)})"
         if kind < 6:
@@ -428,7 +441,9 @@ class Grammar:
         if depth <= 0 or not self._choose(4):
             return self._pick(names.lists)
         number, deeper = self._number, depth - 1
-        kind = self._choose(10)
+        kind = self._choose(12)
+        if kind > 9:
+            return self._gone_through(names, deeper)
         if kind == 0:
             return f"[{number(names, deeper)}, *{self._list(names, deeper)}, {number(names, deeper)}]"
         if kind < 4:
@@ -472,12 +487,61 @@ class Grammar:
         condition = f" if {self._condition(inside, depth)}" if not self._choose(2) else ""
         return f"({self._number(inside, depth)} for {variable} in {self._list(names, depth)}{condition})"
 
+    def _source(self, names: Names, depth: int) -> str:
+        """What runs code of the program when it is gone through."""
+        return self._generator(names, depth) if self._often(3) else f"Pages({self._number(names, depth)})"
+
+    def _lambda(self, names: Names, depth: int, count: int = 1) -> str:
+        arguments = [self._new("z") for _ in range(count)]
+        inside = replace(names, numbers=[*arguments, *names.numbers], kind="part")
+        return f"lambda {', '.join(arguments)}: {self._number(inside, depth)}"
+
+    def _of_all(self, names: Names, depth: int) -> str:
+        """A number that a function of C makes of many."""
+        source, one = self._source(names, depth), self._number(names, depth)
+        by = self._lambda(names, depth)
+        return self._pick(
+            [
+                f"sum({source})",
+                f"max({source}, default={one})",
+                f"min({source}, key={by}, default=1)",
+                f"int(any({source}))",
+                f"int({one} in {source})",
+                f"functools.reduce({self._lambda(names, depth, 2)}, {source}, {one})",
+                f"len(set({source}))",
+            ]
+        )
+
+    def _gone_through(self, names: Names, depth: int) -> str:
+        """A list that functions of C make of what they go through."""
+        source, other = self._source(names, depth), self._list(names, depth)
+        by, of_two = self._lambda(names, depth), self._lambda(names, depth, 2)
+        return self._pick(
+            [
+                f"list(itertools.islice({source}, {self._number(names, 0)} % 4))",
+                f"sorted({source}, key={by})",
+                f"heapq.nlargest(2, {source}, key={by})",
+                f"list(itertools.accumulate({source}, {of_two}))",
+                f"list(itertools.chain({source}, {other}))[:5]",
+                f"[*map({by}, {source})]",
+                f"list(filter({by}, {other}))",
+                f"list(itertools.takewhile({by}, {source}))",
+                f"[*itertools.dropwhile({by}, {source})]",
+                f"[sum(row) for row in zip({source}, {other})]",
+                f"[point(len([*group])) for key, group in itertools.groupby({source}, {by})]",
+                f"list(dict.fromkeys({source}))",
+                f"[index + item for index, item in enumerate({source})]",
+                f"list(itertools.starmap({of_two}, zip({other}, {source})))",
+                f"[*itertools.filterfalse({by}, {source})]",
+            ]
+        )
+
     def _iterable(self, names: Names) -> str:
         kind = self._choose(5)
         if kind == 0:
             return f"range({self._number(names, 1)} % 4)"
         if kind < 3:
-            return self._generator(names, 1)
+            return self._source(names, 1)
         if kind == 3:
             return self._list(names, 2)
         return f"reversed({self._list(names, 1)})"

@@ -119,7 +119,7 @@ NOT_KEPT = {
 
 
 def program(kinds: list[str]) -> str:
-    """Every kind half consumed, inside each other; `c` is shared by the variable's and the loop's iterator."""
+    """Every kind half consumed, inside each other; the variable's and the loop's iterator share `c`."""
     parts = [SETUP]
     for number, kind in enumerate(kinds):
         made, iterator, change = KINDS[kind]
