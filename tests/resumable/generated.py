@@ -204,7 +204,7 @@ class Grammar:
     def _unpack(self, names: Names) -> list[str]:
         one, other = self._pick(names.numbers), self._pick(names.lists)
         if not self._choose(4):
-            return [f"{other}.extend({self._source(names, 1)})", f"del {other}[5:]"]
+            return [f"{other}.extend(itertools.islice({self._source(names, 1)}, 4))", f"del {other}[5:]"]
         if self._often(2):
             given = self._list(names, 2) if self._often(3) else self._source(names, 1)
             return [f"{one}, *{other} = {given}"]
