@@ -7,6 +7,7 @@ the headless shell below and the one behind a notebook (`notebook.FlowsNotebookS
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import re
@@ -165,12 +166,23 @@ class _FlowCompiler(CachingCompiler):
 
     #: The name of the cell that runs next; None: IPython's own.
     cell_name: str | None = None
+    _tree: tuple[tuple[str, int], ast.AST] | None = None
 
     def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
         if self.cell_name is not None:
             return self.cell_name
         name: str = super().get_code_name(raw_code, transformed_code, number)
         return name
+
+    def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> ast.AST:
+        """IPython asks whether there is anything to run, and if it can be: the unit is compiled of the
+        source. So the tree of the same source as before will do, whatever its file is called."""
+        key = source, self.flags
+        if self._tree is not None and self._tree[0] == key:
+            return self._tree[1]
+        tree: ast.AST = super().ast_parse(source, filename, symbol)
+        self._tree = key, tree
+        return tree
 
 
 class _RecordingPublisher(DisplayPublisher):
@@ -234,6 +246,9 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
     keeps_units = True
     compiler_class = Type(_FlowCompiler)
     _aliases: list[Any] | None = None
+    #: What the cell that ran last became: a script has one, which the next execution runs again.
+    _transformed: tuple[tuple[Any, ...], str] | None = None
+    _awaits: tuple[str, bool] | None = None
 
     def attach(self, recorder: CellRecorder) -> None:
         """Send everything that cells print and show to `recorder`."""
@@ -269,6 +284,30 @@ class HeadlessShell(UnitShellMixin, InteractiveShell):
         self.user_ns_hidden.clear()
         self.init_user_ns()
         self.clear_main_mod_cache()
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """What IPython makes of a single line depends on the variables; of more, on its rules alone."""
+        manager = self.input_transformer_manager
+        rules = (
+            *manager.cleanup_transforms,
+            *manager.line_transforms,
+            *manager.token_transformers,
+            *self.input_transformers_post,
+        )
+        key = raw_cell, rules
+        if self._transformed is not None and self._transformed[0] == key:
+            return self._transformed[1]
+        transformed: str = super().transform_cell(raw_cell)
+        self._transformed = (key, transformed) if len(transformed.splitlines()) > 1 else None
+        return transformed
+
+    def should_run_async(self, raw_cell: str, **facts: Any) -> bool:
+        cell = facts.get("transformed_cell")
+        if cell is None or facts.get("preprocessing_exc_tuple") is not None or not self.autoawait:
+            return bool(super().should_run_async(raw_cell, **facts))
+        if self._awaits is None or self._awaits[0] != cell:
+            self._awaits = cell, bool(super().should_run_async(raw_cell, **facts))
+        return self._awaits[1]
 
     def name_next_cell(self, name: str) -> None:
         """What tracebacks call the cell that runs next."""

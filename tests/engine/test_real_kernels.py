@@ -142,20 +142,20 @@ def test_an_inexact_call_survives_the_death_of_its_kernel(house: House) -> None:
     """A Flow-API call below a function of C cannot be gone on from; it is joined, and its child made once."""
     (house.root / "child.py").write_text(CHILD)
     (house.root / "flow.py").write_text(
-        "import functools, os\n"
+        "import ctypes, os\n"
         "def handler(system, this):\n"
         "    this.log('before')\n"
-        "    def key(n):\n"
-        "        return -this.flow('child', n=n).get('output_value')['double']\n"
-        "    found = sorted([1, 2], key=functools.partial(key))\n"
+        "    def double(n):\n"
+        "        return this.flow('child', n=n).get('output_value')['double']\n"
+        "    found = [ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(double)(n) for n in (1, 2)]\n"
         "    if not os.path.exists('died'):\n"
         "        open('died', 'x').close()\n"
         "        os.kill(os.getpid(), 9)\n"
-        "    this.set_output('sorted', found)\n"
+        "    this.set_output('doubles', found)\n"
     )
     view = run(house, "flow", sleep_max_seconds=0.0)
     assert view.status is Status.ENDED_SUCCESS, view.error
-    assert view.output_value == {"sorted": [2, 1]}
+    assert view.output_value == {"doubles": [2, 4]}
     assert house.texts(view.id) == ["before"]
     assert len(house.engine.children(view.id)) == 2
     assert not all(one.exact for one in house.engine.savepoints(view.id))
