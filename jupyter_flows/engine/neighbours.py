@@ -31,7 +31,7 @@ class Neighbours:
     def __init__(self, own_id: str, silence: timedelta) -> None:
         self.alarm = asyncio.Event()
         self.are_there = False
-        self._own_id = own_id
+        self.own_id = own_id
         self._silence = silence
         self._loop = asyncio.get_running_loop()
         self._watched: dict[str, int] = {}
@@ -49,7 +49,7 @@ class Neighbours:
     def sorted(self, ledger: Ledger) -> tuple[list[str], list[WorkerRecord]]:
         """Ids of those that are dead, and those that live on this machine."""
         dead, living = [], []
-        others = [worker for worker in ledger.transaction.workers() if worker.id != self._own_id]
+        others = [worker for worker in ledger.transaction.workers() if worker.id != self.own_id]
         self._hear(others, ledger.now)
         for worker in others:
             if worker.host != processes.host():

@@ -25,7 +25,7 @@ from .. import protocol
 from ..errors import EngineException, KernelDiedError, StaleLeaseError
 from ..model import Answer, ExecutionType, Status
 from ..store import Held, Notice, WorkerRecord
-from . import memory, processes, sockets, upkeep
+from . import processes, sockets
 from .arrivals import Arrivals
 from .committer import Committer
 from .connections import run_connection
@@ -36,6 +36,7 @@ from .kernels import Kernel, KernelPool
 from .ledger import Claim, Heard, Ledger
 from .metrics import Metrics
 from .neighbours import Neighbours
+from .rounds import Rounds
 from .service import Engine
 from .sessions import Session, Sessions
 from .traces import ExecutionTrace, tracer
@@ -43,15 +44,10 @@ from .zygotes import Zygote
 
 LEASE = timedelta(seconds=30)
 RETENTION = timedelta(days=14)
-_PRUNING = 60.0  # how often old savepoints of running executions are let go: seconds
-_TIDYING = 3600.0  # how often old executions are archived and old bytes removed: seconds
-_FIRST_TIDYING = 60.0  # how soon that begins: seconds
-_HEALTH = 1.0  # how often dead neighbours are looked for: seconds
 _PRECEDENCE = 0.005  # how much later a worker looks whose slots are all used: seconds
 _MOST_WAIT = 5.0  # the claim loop looks at least so often: seconds
 _GIVE_UP = 5.0  # how long a worker that stops waits for a store that refuses: seconds
 _TIMERS_AT_ONCE = 500
-_CHANGES_KEPT = 100_000
 _NOTEBOOKS_AT_ONCE = 1000
 
 logger = logging.getLogger(__name__)
@@ -197,7 +193,19 @@ class Worker:
         )
         self._server = await asyncio.start_unix_server(self._connected, str(self._socket_path))
         os.chmod(self._socket_path, 0o600)
-        await self._desk.commit(self._sign_on)
+        rounds = Rounds(
+            self._engine,
+            self._desk,
+            self._sessions,
+            self._neighbours,
+            self._record,
+            self._lease_time,
+            retention=self._retention,
+            savepoint_retention=self._savepoint_retention,
+            on_large=lambda session, limit: self._keep(self._out_of_memory(session, limit)),
+            on_another_schema=self._is_outdated_by,
+        )
+        await self._desk.commit(rounds.sign_on)
         self._arrivals = Arrivals(_Host(self))
         self._ignore_store = self._engine.store.listen(self._noticed)
         if self._zygote is not None:
@@ -208,14 +216,7 @@ class Worker:
         self._pool.refill()
         self._is_started = True
         self._claiming = self._keep(self._claim_loop())
-        for work in (
-            self._renew_loop(),
-            self._health_loop(),
-            self._tidy_loop(),
-            self._prune_loop(),
-            self._memory_loop(),
-        ):
-            self._keep(work)
+        self._rounds = [self._keep(work) for work in rounds.all()]
         self._refuse_arrivals = self._engine.take_in(self._arrivals)
         self._nudge()
 
@@ -232,6 +233,8 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained(), drain_seconds)
         self._is_stopping = True
+        for work in self._rounds:  # none may say that it lives once its claims are given up
+            work.cancel()
         self._refuse_arrivals()
         await asyncio.to_thread(self._arrivals.close)
         self._ignore_store()
@@ -308,6 +311,18 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the worker failed", exc_info=error)
         self._slot_free()
+
+    def _record(self, now: datetime) -> WorkerRecord:
+        pid = os.getpid()
+        return WorkerRecord(
+            id=self.id,
+            host=processes.host(),
+            pid=pid,
+            process=processes.identity(pid),
+            slots=self.slots,
+            started_at=now,
+            seen_at=now,
+        )
 
     def _lease(self) -> datetime:
         return self._engine.clock() + self._lease_time
@@ -649,86 +664,6 @@ class Worker:
             await self._desk.commit(work)
         self._nudge()
 
-    # --- leases
-
-    def _sign_on(self, ledger: Ledger) -> None:
-        ledger.transaction.put_worker(self._record(ledger.now))
-        dead, _ = self._neighbours.sorted(ledger)
-        ledger.give_up(dead)
-
-    def _record(self, now: datetime) -> WorkerRecord:
-        pid = os.getpid()
-        return WorkerRecord(
-            id=self.id,
-            host=processes.host(),
-            pid=pid,
-            process=processes.identity(pid),
-            slots=self.slots,
-            started_at=now,
-            seen_at=now,
-        )
-
-    async def _renew_loop(self) -> None:
-        def work(ledger: Ledger) -> None:
-            ledger.transaction.put_worker(self._record(ledger.now))
-            ledger.transaction.renew_leases(self.id, self._lease())
-            ledger.transaction.prune_changes(_CHANGES_KEPT)
-
-        while not self._is_stopping:
-            await asyncio.sleep(self._lease_time.total_seconds() / 3)
-            with contextlib.suppress(EngineException):
-                await self._desk.commit(work)
-
-    async def _health_loop(self) -> None:
-        """Take over what dead workers held."""
-
-        def work(ledger: Ledger) -> tuple[list[WorkerRecord], str | None]:
-            dead, living = self._neighbours.sorted(ledger)
-            ledger.give_up(dead)
-            ledger.reap_expired(self.id, 1000, self._neighbours.is_over)
-            return living, ledger.transaction.another_schema()
-
-        while not self._is_stopping:
-            with contextlib.suppress(EngineException):
-                (living, schema), _ = await self._desk.commit(work)
-                if not self._is_stopping:
-                    self._neighbours.watch(living)
-                if schema is not None:
-                    self._is_outdated_by(schema)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._neighbours.alarm.wait(), _HEALTH)
-            self._neighbours.alarm.clear()
-
-    def _is_outdated_by(self, schema: str) -> None:
-        """The package was upgraded beside this process: what it knows of the store is not all any more."""
-        if self.outdated is None:
-            self.outdated = (
-                f"the store {self._engine.store.url} was upgraded by a newer version of jupyter_flows (its "
-                f"schema is {schema} now): this worker takes no more work and hands over what it runs; start "
-                "it again"
-            )
-            logger.error("%s", self.outdated)
-        self._desk.is_draining = True
-        self._calm.set()
-
-    async def _memory_loop(self) -> None:
-        seldom = self._loop.time()
-        while not self._is_stopping:
-            await asyncio.sleep(memory.OFTEN)
-            looks_at_all = self._loop.time() >= seldom
-            if looks_at_all:
-                seldom = self._loop.time() + memory.SELDOM
-            for session in self._sessions:
-                limit = session.options.memory_limit
-                if session.kernel is None or session.is_parked or not (looks_at_all or limit is not None):
-                    continue
-                used = memory.usage(session.kernel.pid)
-                if used is None:
-                    continue
-                session.kernel.peak = max(session.kernel.peak, used.peak)
-                if limit is not None and used.now > limit and not session.is_notebook:
-                    self._keep(self._out_of_memory(session, limit))
-
     async def _out_of_memory(self, session: Session, limit: int) -> None:
         """First the kernel, which may be growing, then the word of it."""
         if not self._sessions.remove(session) or session.kernel is None:
@@ -745,38 +680,17 @@ class Worker:
         await kernel.stop("out of memory")
         self._nudge()
 
-    async def _tidy_loop(self) -> None:
-        """Free the room of what is old, beside everything else. What looks at every row comes later: a worker
-        that has just taken over from another one has better things to do."""
-        wait = _FIRST_TIDYING
-        while not self._is_stopping:
-            with contextlib.suppress(EngineException):
-                await asyncio.to_thread(self._archive)
-            await asyncio.sleep(wait)
-            wait = _TIDYING
-            with contextlib.suppress(EngineException):
-                await asyncio.to_thread(self._tidy)
-
-    def _archive(self) -> None:
-        if self._retention is not None:
-            self._engine.archive_ended(self._engine.clock() - self._retention)
-
-    def _tidy(self) -> None:
-        upkeep.prune(self._engine, self._savepoint_retention)
-        upkeep.collect(self._engine, rest=upkeep.Leisure())
-
-    async def _prune_loop(self) -> None:
-        """An execution that makes many savepoints must not wait for the hour to lose the old ones."""
-        while not self._is_stopping:
-            await asyncio.sleep(_PRUNING)
-            for session in list(self._sessions):
-                own = session.options.savepoint_retention
-                keep = self._savepoint_retention if own is None else own
-                if keep is not None:
-                    with contextlib.suppress(EngineException):
-                        await asyncio.to_thread(
-                            upkeep.prune_execution, self._engine, session.execution_id, keep
-                        )
+    def _is_outdated_by(self, schema: str) -> None:
+        """The package was upgraded beside this process: what it knows of the store is not all any more."""
+        if self.outdated is None:
+            self.outdated = (
+                f"the store {self._engine.store.url} was upgraded by a newer version of jupyter_flows (its "
+                f"schema is {schema} now): this worker takes no more work and hands over what it runs; start "
+                "it again"
+            )
+            logger.error("%s", self.outdated)
+        self._desk.is_draining = True
+        self._calm.set()
 
 
 class _Host:
