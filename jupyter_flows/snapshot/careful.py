@@ -10,13 +10,14 @@ from typing import Any
 
 from ..errors import SavepointError
 from .placeholder import Placeholder, facts
+from .sayable import sayable
 
 _UnpicklerInPython: Any = pickle._Unpickler
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     text = str(error) if isinstance(error, SavepointError) else f"{type(error).__name__}: {error}"
-    return f"it could not be loaded: {text}"
+    return sayable(f"it could not be loaded: {text}")
 
 
 class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
@@ -31,7 +32,9 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
     def find_class(self, module: str, name: str) -> Any:
         try:
             return super().find_class(module, name)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an object that asks to exit is no reason to
             return Placeholder("", f"{module}.{name}", reason_of(error))
 
     def made(self, function: Any, arguments: Any, keywords: dict[str, Any] | None = None) -> Any:
@@ -39,7 +42,9 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
             return function
         try:
             return function(*arguments, **(keywords or {}))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             kind = arguments[0] if arguments and isinstance(arguments[0], type) else function
             name = str(getattr(kind, "__qualname__", "unknown")).removeprefix("_make_")
             return Placeholder("", name, _first_reason(arguments) or reason_of(error))
@@ -81,7 +86,9 @@ class CarefulUnpickler(_UnpicklerInPython):  # type: ignore[misc]
             if not is_placeholder(subject):
                 super().load_build()
                 return
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failed = Placeholder("", type(subject).__qualname__, reason_of(error))
             subject = self.given_up(subject, failed)
         del self.stack[depth - 1 :]

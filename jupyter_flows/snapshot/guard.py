@@ -16,6 +16,7 @@ from .paths import Paths
 from .picklers import PROTOCOL
 from .placeholder import Placeholder, facts
 from .references import module_name
+from .sayable import sayable
 
 if TYPE_CHECKING:
     from .pickling import GroupPickler, Saving
@@ -68,9 +69,9 @@ class Guard:
                 return self._placeholder(saving, self._refused[id(subject)][1])
             try:
                 return self._reduced(subject, saving)
-            except RecursionError:
+            except (RecursionError, KeyboardInterrupt):
                 raise
-            except Exception as error:
+            except BaseException as error:  # an object that asks to exit is no reason to
                 by_dill = _by_dill(subject)
                 if by_dill is not None:
                     return by_dill
@@ -83,8 +84,8 @@ class Guard:
         refused = self._refused.keys() - self._reducible
         return [self._refused[id(root)][1] if id(root) in refused else root for root in roots]
 
-    def refuse(self, subject: Any, error: Exception) -> None:
-        reason = _readable(error)
+    def refuse(self, subject: Any, error: BaseException) -> None:
+        reason = readable(error)
         stand_in = Placeholder(self._paths.of(subject), _type_name(subject), reason)
         self._refused[id(subject)] = (subject, stand_in)
 
@@ -93,7 +94,7 @@ class Guard:
         self._reducible.add(id(subject))
         self._refused[id(subject)] = (subject, Placeholder(path, _type_name(subject), reason))
 
-    def refuse_unfit(self, roots: Sequence[Any], subjects: Sequence[Any], error: Exception) -> None:
+    def refuse_unfit(self, roots: Sequence[Any], subjects: Sequence[Any], error: BaseException) -> None:
         """What failed after its reduction was handed out; in the end whole variables.
 
         The first of `subjects` was at fault. What is made anew each time cannot be known again: the next one
@@ -106,7 +107,7 @@ class Guard:
         self._unfit[type(subject)] += 1
         self.refuse(subject, error)
 
-    def refuse_all(self, roots: Sequence[Any], error: Exception) -> None:
+    def refuse_all(self, roots: Sequence[Any], error: BaseException) -> None:
         for root in roots:
             self.refuse(root, error)
 
@@ -179,12 +180,22 @@ def _check_new(name: str, arguments: tuple[Any, ...], kind: type[Any]) -> None:
 def _type_name(subject: Any) -> str:
     kind = type(subject)
     module = module_name(kind)
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    return sayable(
+        kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    )
 
 
-def _readable(error: Exception) -> str:
-    text = str(error)
+def readable(error: BaseException) -> str:
+    """Why an object cannot be kept, as a person says it."""
+    text = sayable(_text_of(error))
     match = re.fullmatch(r"cannot pickle '?(?:.*\.)?(\w+)'? (?:object|instances?)", text)
     if match:
         return f"a {match[1]} cannot be pickled"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # the flow's own, whose text fails
+        return ""

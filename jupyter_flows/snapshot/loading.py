@@ -114,20 +114,26 @@ class _Loading:
             self._have(group, _unpickle(_Unpickler, group, stream, self._reader, self._bases))
         except SavepointError:
             self._have(group, _load_carefully(group, stream, self._reader, self._bases))
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an object that asks to exit is no reason to
             self._put_off.append((group, stream))
 
     def add_those_put_off(self) -> None:
         for group, stream in self._put_off:
-            try:
-                found = _unpickle(_Unpickler, group, stream, self._reader, self._bases)
-            except Exception:
+            if not self._is_loaded(group, stream):
                 self._have(group, _load_carefully(group, stream, self._reader, self._bases))
-                try:
-                    found = _unpickle(_Unpickler, group, stream, self._reader, self._bases)
-                except Exception:
-                    found = _load_carefully(group, stream, self._reader, self._bases)
-            self._have(group, found)
+                if not self._is_loaded(group, stream):
+                    self._have(group, _load_carefully(group, stream, self._reader, self._bases))
+
+    def _is_loaded(self, group: Group, stream: bytes) -> bool:
+        try:
+            self._have(group, _unpickle(_Unpickler, group, stream, self._reader, self._bases))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return False
+        return True
 
     def _have(self, group: Group, found: list[Any]) -> None:
         for name, value in zip(group.names, found, strict=True):
@@ -233,7 +239,9 @@ def _memory(buffer: Buffer, reader: ChunkReader) -> Any:
 def _load_carefully(group: Group, stream: bytes, reader: ChunkReader, bases: _Bases) -> list[Any]:
     try:
         found: list[Any] = _unpickle(CarefulUnpickler, group, stream, reader, bases)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return [_not_loaded(name, reason_of(error)) for name in group.names]
     paths = Paths(group.names, found)
     for path, stand_in in paths.placeholders():

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .placeholder import Placeholder
+from .sayable import sayable
 
 _LIMIT = 50_000
 _IS_HEAP_TYPE = 1 << 9
@@ -67,6 +68,7 @@ class Paths:
             path, subject = waiting.popleft()
             if id(subject) in known:
                 continue
+            path = sayable(path)
             known[id(subject)] = path
             self._found[path] = subject
             if type(subject) is Placeholder:

@@ -9,6 +9,8 @@ from typing import Any
 PROTOCOL = 5
 #: From this size on (bytes) a piece of a stream is a chunk of its own; smaller ones share one.
 PIECE_BYTES = 64 * 1024
+#: An object that begins to be written so often inside its own arguments would do so for ever.
+_MOST_TIMES = 5_000
 #: How many objects around one that is refused are told.
 _MOST_AROUND = 100
 
@@ -55,7 +57,7 @@ class Unfit(Exception):
     Attributes: `subjects`, the object, then the ones around it, outwards; `reason`, what the pickler raised.
     """
 
-    def __init__(self, subject: Any, reason: Exception) -> None:
+    def __init__(self, subject: Any, reason: BaseException) -> None:
         super().__init__(reason)
         self.subjects = [subject]
         self.reason = reason
@@ -68,6 +70,12 @@ class DeepPickler(_PicklerInPython):  # type: ignore[misc]
     each reduction into a call (``*reduced``), which does, and a long chain of objects ends the process.
     And where it fails it tells which object it was at: it raises Unfit.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: The objects whose function and arguments are being written, so that there is nothing to refer to
+        #: yet, by id: how often they began. A tuple with names does once more for each list that holds it.
+        self._making: dict[int, int] = {}
 
     def save(self, subject: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002
         self.framer.commit_frame()
@@ -90,13 +98,22 @@ class DeepPickler(_PicklerInPython):  # type: ignore[misc]
             if isinstance(reduced, str):
                 self.save_global(subject, reduced)
                 return
+            times = self._making[id(subject)] = self._making.get(id(subject), 0) + 1
+            if times > _MOST_TIMES:
+                raise TypeError("its __reduce__ returned itself among the arguments to make it from")
             state, items, pairs, setter = (*reduced[2:], None, None, None, None)[:4]
             self.save_reduce(reduced[0], reduced[1], state, items, pairs, setter, obj=subject)
-        except RecursionError:
+        except (RecursionError, KeyboardInterrupt):
             raise
         except Unfit as unfit:
             if len(unfit.subjects) < _MOST_AROUND:
                 unfit.subjects.append(subject)
             raise
-        except Exception as error:
+        except BaseException as error:  # an object that asks to exit is no reason to
             raise Unfit(subject, error) from None
+        finally:
+            self._making.pop(id(subject), None)
+
+    def memoize(self, subject: Any) -> None:
+        self._making.pop(id(subject), None)
+        super().memoize(subject)

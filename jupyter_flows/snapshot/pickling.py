@@ -170,7 +170,9 @@ class GroupPickler:
             return self._run(FastPickler, saving, list(roots), self._fast(saving), parts)
         except RecursionError:
             return self._carefully(DeepPickler, names, roots)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # an object that asks to exit is no reason to
             return self._carefully(FastPickler, names, roots)
 
     def _carefully(
@@ -188,7 +190,9 @@ class GroupPickler:
             except Unfit as unfit:
                 guard.refuse_unfit(roots, unfit.subjects, unfit.reason)
                 kind = usual
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 if kind is DeepPickler:
                     guard.refuse_all(roots, error)
                 elif isinstance(error, RecursionError):
@@ -206,7 +210,9 @@ class GroupPickler:
             return False
         try:
             pickled.extend(list(roots))
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return False
         return True
 
@@ -224,7 +230,9 @@ class GroupPickler:
         saving = Saving(self.namespace, self._keep)
         try:
             pickled = self._run(made, saving, list(roots), self._fast(saving))
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return None
         return None if pickled.missing or self._suspects else pickled
 
@@ -310,6 +318,8 @@ class GroupPickler:
         self.ran_code_of_the_flow = self.ran_code_of_the_flow or runs_code
         if found is None and not is_importable(kind) and _says_how(kind):
             found = _by_value_if_named
+        if found is None and not is_importable(kind) and _says_what_is_in_it(kind):
+            found = _by_what_is_in_it
         if found is None:
             found = of_modules.reducer(kind)
         self._reducers[kind] = found
@@ -373,6 +383,22 @@ def _by_value_if_named(subject: Any, _: Saving) -> Any:
     if not isinstance(reduced, str) or not hasattr(subject, "__dict__"):
         return reduced
     return copyreg.__newobj__, (type(subject),), dict(subject.__dict__)  # type: ignore[attr-defined]
+
+
+def _says_what_is_in_it(kind: type[Any]) -> bool:
+    """Whether a list or dictionary of the flow goes over its items in a way of its own, which may give others
+    than it holds, or never end."""
+    return any(
+        issubclass(kind, base) and getattr(kind, name) is not getattr(base, name)
+        for base, name in ((list, "__iter__"), (dict, "items"))
+    ) and not _says_how(kind)
+
+
+def _by_what_is_in_it(subject: Any, _: Saving) -> Any:
+    function, arguments, state, *_rest = subject.__reduce_ex__(PROTOCOL)
+    items = list.__iter__(subject) if issubclass(type(subject), list) else None
+    pairs = iter(dict.items(subject)) if issubclass(type(subject), dict) else None
+    return function, arguments, state, items, pairs
 
 
 def _line_bytes(view: memoryview) -> int:

@@ -20,6 +20,7 @@ from . import parts
 from .libraries import LIBRARIES
 from .placeholder import Placeholder, facts
 from .references import module_name
+from .sayable import sayable, sayable_inside
 
 _TEXT = 160
 _ITEMS = 6
@@ -54,18 +55,20 @@ def view(
     try:
         shape, text, extra = _described(value)
         extra |= parts.digests(value, kept) if kept is not None else {}
-    except Exception:  # a library's object that is not what it seems must not cost the savepoint
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a library's object that is not what it seems must not cost the savepoint
         shape, text, extra = None, f"<{type_name(value)}>", {}
     return VariableView(
         scope=scope,
         name=name,
-        type=type_name(value),
-        text=text[:_TEXT],
+        type=sayable(type_name(value)),
+        text=sayable(text[:_TEXT]),
         shape=shape,
         bytes=size,
         digest=digest,
         missing=missing,
-        extra=extra,
+        extra=sayable_inside(extra),
     )
 
 

@@ -8,13 +8,18 @@ import platform
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ..errors import SavepointError
 from ..model import Missing, VariableView
 from . import parts, previews, reducers, units
-from .chunks import Chunks, ChunkWriter
+from .chunks import BytesLike, Chunks, ChunkWriter
 from .grouping import Alone, Found, Kept, find_groups
+from .guard import readable
 from .manifest import SEAL_BYTES, Body, Group, Manifest
+from .paths import readable_name
 from .pickling import PIECE_BYTES, GroupPickler
+from .placeholder import Placeholder
 from .quiet import from_now_on
+from .sayable import sayable
 from .untouched import MANY_OBJECTS, watching
 from .written import Reference
 
@@ -42,12 +47,52 @@ def save(
     Raises what the chunk store raises, and SavepointError when the owner's key cannot be had.
     """
     is_collecting = gc.isenabled()
+    objects = {sayable(name): value for name, value in objects.items()}
     gc.disable()  # memos of a million entries, none of them garbage, would set it off again and again
     try:
-        return _Save(chunks, namespace, previous).run(objects, private)
+        try:
+            return _Save(chunks, namespace, previous).run(objects, private)
+        except (SavepointError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            spared = _without_what_fails(objects, namespace)
+            if spared is None:
+                raise error from None
+            return _Save(chunks, namespace, previous).run(spared, private)
     finally:
         if is_collecting:
             gc.enable()
+
+
+def _without_what_fails(objects: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any] | None:
+    """The variables, placeholders for those that no savepoint can be made of even alone; None if all can be.
+
+    An object that pickle refuses never gets this far. One whose class cannot be looked up in a dictionary
+    (its metaclass has a `__hash__` that fails, or none) fails in too many places to be guarded in each.
+    """
+    spared = dict(objects)
+    for name, value in objects.items():
+        try:
+            _Save(_NoChunks(), namespace, None).run({name: value}, ())
+        except Exception as error:
+            if name.startswith(_HIDDEN_SCOPE + "/"):
+                return None  # nothing could go on without it
+            spared[name] = Placeholder(readable_name(name), previews.type_name(value), readable(error))
+    return spared if any(one is not objects[name] for name, one in spared.items()) else None
+
+
+class _NoChunks:
+    """Keeps nothing: for a save that is only tried."""
+
+    def write(self, digest: str, data: BytesLike) -> None:
+        pass
+
+    def read(self, digest: str) -> bytes:
+        raise SavepointError(f"the chunk {digest} was not kept")
+
+    def has(self, digest: str) -> bool:
+        del digest
+        return False
 
 
 class _Save:
