@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ from .model import (
     Status,
     Value,
 )
+from .model.sayable import sayable_inside
 
 VERSION = 1
 MAX_FRAME_BYTES = 2**32 - 1
@@ -238,7 +240,11 @@ Message = TypeVar("Message")
 
 
 def encode(message: KernelMessage | WorkerMessage) -> bytes:
-    body = _encoder.encode(message)
+    try:
+        body = _encoder.encode(message)
+    except UnicodeEncodeError:  # a line of a log, an error's text; values are snapshots then
+        plain = msgspec.to_builtins(message, builtin_types=(bytes, bytearray, memoryview, datetime))
+        body = _encoder.encode(sayable_inside(plain))
     if len(body) > MAX_FRAME_BYTES:
         raise ValueError(f"a message of {len(body)} bytes is larger than a frame can be")
     return _LENGTH.pack(len(body)) + body

@@ -53,7 +53,9 @@ class Setting(Resource):
     def save(self, *, value: Any) -> Setting:
         """Write the value, which must be JSON. Returns itself. Raises InvalidInputError for other values."""
         try:
-            plain = json.loads(json.dumps(value, allow_nan=False))
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()
+            plain = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidInputError(
                 f"the setting {self.name!r} can only keep JSON: {error}", setting=self.name

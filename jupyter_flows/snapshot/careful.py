@@ -9,8 +9,8 @@ import pickle
 from typing import Any
 
 from ..errors import SavepointError
+from ..model.sayable import sayable
 from .placeholder import Placeholder, facts
-from .sayable import sayable
 
 _UnpicklerInPython: Any = pickle._Unpickler
 

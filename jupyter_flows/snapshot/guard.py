@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..model import Missing
+from ..model.sayable import sayable
 from . import registry
 from .paths import Paths
 from .picklers import PROTOCOL
 from .placeholder import Placeholder, facts
 from .references import module_name
-from .sayable import sayable
 
 if TYPE_CHECKING:
     from .pickling import GroupPickler, Saving

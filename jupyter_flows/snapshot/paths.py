@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..model.sayable import sayable
 from .placeholder import Placeholder
-from .sayable import sayable
 
 _LIMIT = 50_000
 _IS_HEAP_TYPE = 1 << 9

@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..model import VariableView
+from ..model.sayable import sayable, sayable_inside
 from . import parts
 from .libraries import LIBRARIES
 from .placeholder import Placeholder, facts
 from .references import module_name
-from .sayable import sayable, sayable_inside
 
 _TEXT = 160
 _ITEMS = 6

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import SavepointError
 from ..model import Missing, VariableView
+from ..model.sayable import sayable
 from . import parts, previews, reducers, units
 from .chunks import BytesLike, Chunks, ChunkWriter
 from .grouping import Alone, Found, Kept, find_groups
@@ -19,7 +20,6 @@ from .paths import readable_name
 from .pickling import PIECE_BYTES, GroupPickler
 from .placeholder import Placeholder
 from .quiet import from_now_on
-from .sayable import sayable
 from .untouched import MANY_OBJECTS, watching
 from .written import Reference
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InvalidInputError
 from ..model import Value
+from ..model.sayable import sayable
 from .chunks import Chunks
 from .loading import load
 from .manifest import Manifest
@@ -42,7 +43,9 @@ def decode_value(value: Value, chunks: Chunks, namespace: dict[str, Any] | None 
 def _is_exact_in_json(value: Any, depth: int, above: set[int]) -> bool:
     """Whether JSON gives back the same: no tuples, no NaN, no keys but texts, nothing shared in a cycle."""
     kind = type(value)
-    if kind in (str, bool, type(None)):
+    if kind is str:
+        return bool(sayable(value) == value)
+    if kind in (bool, type(None)):
         return True
     if kind is int:
         return bool(-(2**63) <= value < 2**63)
@@ -52,7 +55,7 @@ def _is_exact_in_json(value: Any, depth: int, above: set[int]) -> bool:
         return False
     above.add(id(value))
     parts: Any = value if kind is list else value.values()
-    exact = kind is list or all(type(key) is str for key in value)
+    exact = kind is list or all(type(key) is str and sayable(key) == key for key in value)
     exact = exact and all(_is_exact_in_json(part, depth - 1, above) for part in parts)
     above.discard(id(value))
     return bool(exact)

@@ -174,3 +174,40 @@ def test_a_flow_that_kills_its_kernel_says_so(house: House) -> None:
     assert view.error.type == "KernelDiedError"
     assert "signal 6" in view.error.message
     assert house.texts(view.id) == ["before"]
+
+
+ODD_PARENT = r"""
+import os
+
+def handler(system, this, inputs):
+    name = os.fsdecode(b'caf\xe9.txt')
+    print('found', name)
+    this.log('found', name)
+    this.create_savepoint(name)
+    child = this.flow('odd_child', file=name, by_name={name: 1})
+    this.set_output('is_same', child.get('output_value')['name'] == name)
+    try:
+        system.setting('file').save(value=name)
+    except Exception as error:
+        this.set_output('refused', type(error).__name__)
+    return this.success(message=name)
+"""
+
+ODD_CHILD = """
+def handler(system, this, inputs):
+    this.set_output('name', inputs['file'])
+    this.set_output('is_key', inputs['file'] in inputs['by_name'])
+"""
+
+
+def test_texts_that_are_not_utf_8_are_handed_over_as_they_are(house: House) -> None:
+    (house.root / "odd_parent.py").write_text(ODD_PARENT)
+    (house.root / "odd_child.py").write_text(ODD_CHILD)
+    view = run(house, "odd_parent")
+    assert view.status is Status.ENDED_SUCCESS, view.error
+    assert view.output_value == {"is_same": True, "refused": "InvalidInputError"}
+    assert view.message == r"caf\udce9.txt"
+    assert r"caf\udce9.txt" in [one.name for one in house.engine.savepoints(view.id)]
+    (child,) = house.engine.children(view.id)
+    assert child.output_value is not None
+    assert child.output_value["is_key"] is True
