@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import build
+from .knowledge import taken_apart
 from .matching import Position, position_of
 from .operations import OPERATIONS, names_of
 from .temporaries import MARK, OPERATION
@@ -382,11 +383,12 @@ class Implicit(ast.NodeTransformer):
         return [ast.copy_location(ast.Assign([unpacked], value), at), *stores]
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        is_extended = self._may_run(*taken_apart(node))  # a list, by what a generator gives (`wording`)
         self.generic_visit(node)
         name = f"i{_ARITHMETIC[type(node.op)]}"
         reads = isinstance(node.target, ast.Attribute) and self._may_get(node.target.attr)
         reads = reads or (isinstance(node.target, ast.Subscript) and self._may_do("getitem"))
-        if not any([reads, self._is_hit(node.target), self._may_do(name)]):
+        if not any([reads, self._is_hit(node.target), self._may_do(name), is_extended]):
             return node
         first: list[ast.stmt] = []
         read: ast.expr

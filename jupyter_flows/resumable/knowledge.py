@@ -74,7 +74,7 @@ class Knowledge:
                     self.rebound.add(node.attr)
             elif isinstance(node, ast.Call):
                 self._learn_call(node, given)
-            elif isinstance(node, ast.Assign | ast.Compare):
+            elif isinstance(node, ast.Assign | ast.AugAssign | ast.Compare):
                 self._learn_called(taken_apart(node))
             elif modules is None and isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.rebound.add(node.value)
@@ -205,8 +205,13 @@ def _run_by(called: ast.expr) -> set[str]:
     return {name if name.startswith(".") else f"{name}()" for name in inside}
 
 
-def taken_apart(node: ast.Assign | ast.Compare) -> set[str]:
-    """What may be called by ``a, b = numbers()`` and ``x in numbers()``: here a generator's name is known."""
+def taken_apart(node: ast.Assign | ast.AugAssign | ast.Compare) -> set[str]:
+    """What may be called by ``a, b = numbers()``, ``x in numbers()`` and ``a += numbers()``.
+
+    Here a generator's name is known.
+    """
+    if isinstance(node, ast.AugAssign):
+        return of_new(node.value) if isinstance(node.op, ast.Add) else set()
     methods: set[str] = set()
     if isinstance(node, ast.Compare):
         source = node.comparators[0] if isinstance(node.ops[0], ast.In | ast.NotIn) else None

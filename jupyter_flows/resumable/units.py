@@ -31,7 +31,7 @@ from .walking import children
 
 #: Changes whenever the same source would be normalised differently. A unit's digest names the rules that it
 #: was normalised by; a savepoint brings its normalised form along, for those who have others (`forms`).
-RULES = 14
+RULES = 15
 
 _NUMBER_BASE = 1_000_000
 _PLACED = (ast.expr, ast.stmt, ast.excepthandler, ast.pattern, ast.arg, ast.keyword, ast.alias)

@@ -3,6 +3,7 @@
     sum(price(one) for one in order)    .consume_sum(sum, (price(one) for one in order))
     a, b = numbers()                    a, b = .consume_unpacked(numbers(), 2)
     one in numbers()                    .consume_contains(one, numbers())
+    a += numbers()                      a = .consume_added(a, numbers())
     for n, x in enumerate(numbers()):   for n, x in .consume_enumerate(enumerate, numbers()):
     @cache                              @.consume_cached(cache)
 
@@ -18,7 +19,7 @@ from collections.abc import Iterable
 from . import build
 from .borrowed.words import CACHES, words_of
 from .implicit import operation_of
-from .knowledge import by_key, consumed, last_name, runs, taken_apart
+from .knowledge import by_key, consumed, last_name, of_new, runs, taken_apart
 from .operands import Suspension
 from .temporaries import CONSUMER, OPERATION
 from .walking import children
@@ -41,7 +42,12 @@ class Wording:
             node.args = [self.passing(one) for one in node.args]
         if operation == "contains" and self._is_foreseen(_OF_CONTAINS):
             return _of_words("contains", node.args[::-1], node)
+        if operation == "iadd" and not awaits(node.args[1]) and self._is_gone_through(node.args[1]):
+            return _of_words("added", [node.args[0], self.passing(node.args[1])], node)
         return self._in_words(node, is_lazy=False)
+
+    def _is_gone_through(self, made: ast.expr) -> bool:
+        return self._is_foreseen(of_new(made)) or operates(made)
 
     def passing(self, node: ast.expr) -> ast.expr:
         """``enumerate(numbers())`` that only a loop or words see: a generator in words stands for it."""
@@ -112,6 +118,8 @@ class Wording:
                 words = words_of(one, last_name(one.func))
                 if words is not None and any(map(operates, words.iterables(one.args))):
                     return True
+                if operation_of(one) == "iadd":
+                    names = of_new(one.args[1])
             elif isinstance(one, ast.Compare):
                 names = taken_apart(one)
             elif isinstance(one, ast.Starred):

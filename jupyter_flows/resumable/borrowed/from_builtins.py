@@ -396,3 +396,15 @@ def contains(value: Any, iterable: Any, /) -> Any:
             return True
         del item
     return False
+
+
+def added(left: Any, right: Any, /) -> Any:
+    """What ``left += right`` leaves: a list takes what the other gives, one by one."""
+    is_list = isinstance(left, list) and not has_method(type(left), "__iadd__")  # type: ignore[arg-type]
+    if not is_list or not runs_when_iterated(right):
+        left += right
+        return left
+    for item in right:
+        list.append(left, item)  # type: ignore[attr-defined]
+        del item
+    return left

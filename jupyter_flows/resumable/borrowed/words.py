@@ -128,8 +128,9 @@ WORDS: dict[str, Words] = {
     "prod": Words("collections", "math", options=_names("start"), methods=("__mul__", "__rmul__")),
     "fsum": Words("collections", "math"),
 }
-#: What is no call in the author's code: `*`, unpacking, `in`, and decorators that keep results.
-_OTHERS = {**dict.fromkeys(("starred", "unpacked", "contains"), "builtins"), "cached": "collections"}
+_OF_SYNTAX = ("starred", "unpacked", "contains", "added")
+#: What is no call in the author's code: `*`, unpacking, `in`, `+=`, and decorators that keep results.
+_OTHERS = {**dict.fromkeys(_OF_SYNTAX, "builtins"), "cached": "collections"}
 #: Their decorators.
 CACHES = frozenset({"cache", "lru_cache"})
 #: The file with the words, by name.
